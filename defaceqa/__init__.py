@@ -1,0 +1,1 @@
+"""DefaceQA judges whether a defaced head MRI is really defaced and the brain still whole."""
