@@ -1,0 +1,179 @@
+"""Five pictures of a skin surface: the same surface gives the same pixels, every time and on every machine.
+
+Everything that could move a pixel is pinned in :class:`RenderSettings`; its hash is written into every feature row and
+every model, and a model refuses rows rendered otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defaceqa.head import WORKING_SPACING_MM
+from defaceqa.renderer import prepare_environment
+from defaceqa.surfaces import Surface
+
+if TYPE_CHECKING:
+    import pyvista
+
+BoolArray = NDArray[np.bool_]
+ByteArray = NDArray[np.uint8]
+
+VIEWS: dict[str, tuple[float, float]] = {
+    "frontal": (0.0, 1.0),
+    "left_profile": (-1.0, 0.0),
+    "right_profile": (1.0, 0.0),
+    "left_oblique": (-(0.5**0.5), 0.5**0.5),
+    "right_oblique": (0.5**0.5, 0.5**0.5),
+}
+"""Where the camera stands, seen from the head: x to the person's right, y to the front."""
+
+BACKGROUND = 255
+"""Grey value of the background; the head itself never reaches it."""
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """Everything that decides what a render looks like."""
+
+    version: int = 1
+    size_px: int = 512
+    field_mm: float = 260.0
+    focus_below_vertex_mm: float = 118.0
+    camera_distance_mm: float = 600.0
+    surface_grey: float = 0.94
+    ambient: float = 0.12
+    diffuse: float = 0.88
+    light_position: tuple[float, float, float] = (0.25, 0.45, 1.0)
+    working_spacing_mm: float = WORKING_SPACING_MM
+
+    @property
+    def sha256(self) -> str:
+        """Hash over all settings and views."""
+        record = json.dumps({**asdict(self), "views": VIEWS}, sort_keys=True)
+        return hashlib.sha256(record.encode()).hexdigest()
+
+
+SETTINGS = RenderSettings()
+
+
+def settings_hash() -> str:
+    """First twelve digits of the hash of the render settings, as written into rows and models."""
+    return SETTINGS.sha256[:12]
+
+
+def camera_focus_mm(head: BoolArray, origin_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Point all five cameras look at: the axis of the head, a fixed way below its top.
+
+    A fixed length below the top rather than a centre of mass, so that a neck more or less in view moves nothing.
+
+    Parameters
+    ----------
+    head : ndarray of bool, shape (x, y, z)
+        Head mask of the original on the working grid.
+    origin_mm : ndarray, shape (3,)
+        Grid-mm position of its first voxel.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        Grid mm.
+    """
+    filled = np.flatnonzero(head.sum(axis=(0, 1)) > 25)  # a square centimetre: specks do not count as a head's top
+    top = int(filled.max())
+    depth = int(round(SETTINGS.focus_below_vertex_mm / WORKING_SPACING_MM))
+    upper = head[:, :, max(0, top - depth) : top + 1]
+    x, y = (np.flatnonzero(upper.any(axis=axes)) for axes in ((1, 2), (0, 2)))
+    index = np.array([(x[0] + x[-1]) / 2, (y[0] + y[-1]) / 2, top - depth])
+    return origin_mm + WORKING_SPACING_MM * index
+
+
+def render_views(surfaces: list[Surface], focus_mm: NDArray[np.float64]) -> list[ByteArray]:
+    """Render surfaces from the five views with one camera.
+
+    Parameters
+    ----------
+    surfaces : list of Surface
+        Usually the original's and the defaced one's.
+    focus_mm : ndarray, shape (3,)
+        From :func:`camera_focus_mm` of the original.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (5, 512, 512)
+        Grey pictures in the order of ``VIEWS``; background 255, head at most 254.
+
+    Raises
+    ------
+    RenderError
+        When no off-screen renderer works on this machine.
+    """
+    prepare_environment()
+    plotter = _plotter()
+    try:
+        return [_render(plotter, surface, focus_mm) for surface in surfaces]
+    finally:
+        plotter.close()
+
+
+def silhouettes(*views: ByteArray) -> BoolArray:
+    """Pixels where at least one of the renders shows the head, shape (5, 512, 512)."""
+    return np.asarray(np.any([view != BACKGROUND for view in views], axis=0))
+
+
+def _plotter() -> pyvista.Plotter:
+    import pyvista
+
+    plotter = pyvista.Plotter(off_screen=True, window_size=[SETTINGS.size_px] * 2, lighting="none")
+    plotter.disable_anti_aliasing()  # PyVista's default (MSAA) alone moves image measures as much as a missing nose
+    plotter.set_background("white")
+    plotter.enable_parallel_projection()
+    light = pyvista.Light(light_type="camera light", position=SETTINGS.light_position, intensity=1.0)
+    light.positional = False
+    plotter.add_light(light)
+    return plotter
+
+
+def _render(plotter: pyvista.Plotter, surface: Surface, focus_mm: NDArray[np.float64]) -> ByteArray:
+    shape = (len(VIEWS), SETTINGS.size_px, SETTINGS.size_px)
+    if len(surface.faces) == 0:
+        return np.full(shape, BACKGROUND, np.uint8)
+    actor = plotter.add_mesh(
+        _mesh(surface),
+        color=(SETTINGS.surface_grey,) * 3,
+        ambient=SETTINGS.ambient,
+        diffuse=SETTINGS.diffuse,
+        specular=0.0,
+        smooth_shading=False,
+        reset_camera=False,
+        render=False,
+    )
+    actor.prop.interpolation = "Phong"  # uses the gradient normals the mesh carries
+    pictures = [_picture(plotter, focus_mm, direction) for direction in VIEWS.values()]
+    plotter.remove_actor(actor, render=False)
+    return np.stack(pictures)
+
+
+def _mesh(surface: Surface) -> pyvista.PolyData:
+    import pyvista
+
+    faces = np.column_stack([np.full(len(surface.faces), 3), surface.faces]).ravel()
+    mesh = pyvista.PolyData(surface.vertices_mm, faces)
+    mesh.point_data.active_normals = surface.normals
+    return mesh
+
+
+def _picture(plotter: pyvista.Plotter, focus_mm: NDArray[np.float64], direction: tuple[float, float]) -> ByteArray:
+    camera = plotter.camera
+    camera.focal_point = tuple(focus_mm)
+    camera.position = tuple(focus_mm + SETTINGS.camera_distance_mm * np.array([*direction, 0.0]))
+    camera.up = (0.0, 0.0, 1.0)
+    camera.parallel_scale = SETTINGS.field_mm / 2
+    camera.clipping_range = (1.0, 2 * SETTINGS.camera_distance_mm)
+    plotter.render()
+    return np.ascontiguousarray(np.asarray(plotter.screenshot(return_img=True))[:, :, 0])
