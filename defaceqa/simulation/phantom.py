@@ -1,6 +1,6 @@
 """A synthetic adult head that is nobody: exact brain, exact landmarks, and a face worth removing.
 
-World mm: x to the person's right, y to the front, z up; the origin lies in the middle of the brain.
+World mm: x to the person's right, y to the front, z up; the origin lies in the lower middle of the brain.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from defaceqa.volumes import Volume
 Contrast = Literal["T1w", "T2w", "FLAIR"]
 Axis = NDArray[np.float64]
 
-FIELD_OF_VIEW_MM = ((-104.0, 104.0), (-112.0, 138.0), (-152.0, 102.0))
+FIELD_OF_VIEW_MM = ((-104.0, 104.0), (-112.0, 138.0), (-152.0, 112.0))
 """World extent along x, y, z."""
 
 TISSUES: Mapping[str, Mapping[str, float]] = MappingProxyType(
@@ -129,16 +129,16 @@ MENTON_Y = 84.0
 TRAGUS_YZ = (4.0, -34.0)
 
 BRAIN: list[Part] = [
-    ellipsoid((0, -1, 15), (63.5, 82, 58)),
-    ellipsoid((0, 72, -50), (58, 54, 46), blend_mm=12, how="carve"),
-    *both_sides(lambda s: ellipsoid((s * 38, 14, -20), (20, 33, 18), blend_mm=8)),
-    ellipsoid((0, -46, -38), (48, 30, 22), blend_mm=4),
-    rod((0, -14, -30), (0, -30, -72), 11, 8, blend_mm=6),
+    ellipsoid((0, -1, 26), (63.5, 82, 58)),
+    ellipsoid((0, 72, -51), (58, 54, 46), blend_mm=12, how="carve"),
+    *both_sides(lambda s: ellipsoid((s * 38, 14, -9), (20, 33, 18), blend_mm=8)),
+    ellipsoid((0, -46, -27), (48, 30, 22), blend_mm=4),
+    rod((0, -14, -19), (0, -30, -63), 11, 8, blend_mm=6),
 ]
 
 SKIN: list[Part] = [
-    ellipsoid((0, -1, 15), (76, 95, 72)),
-    ellipsoid((0, -44, -30), (61, 48, 46), blend_mm=25),
+    ellipsoid((0, -1, 26), (76, 95, 72)),
+    ellipsoid((0, -44, -22), (61, 48, 46), blend_mm=25),
     # neck, throat
     rod((0, -26, -70), (0, -30, -190), 48, 54, blend_mm=26),
     rod((0, 4, -100), (0, -4, -190), 40, 44, blend_mm=24),
@@ -198,11 +198,11 @@ AIRWAYS = [
 ORBITS = [*both_sides(lambda s: rod((s * EYE[0], 66, EYE[2]), (s * 18, 32, -18), 14, 4))]
 EYEBALLS = [*both_sides(lambda s: ellipsoid((s * EYE[0], EYE[1], EYE[2]), (EYE_RADIUS_MM,) * 3))]
 VENTRICLES = [
-    *both_sides(lambda s: rod((s * 8, 28, 22), (s * 14, -36, 22), 6, 7)),
-    rod((0, 6, 8), (0, -8, -2), 2.5),
-    rod((0, -34, -34), (0, -36, -46), 4),
+    *both_sides(lambda s: rod((s * 8, 28, 33), (s * 14, -36, 33), 6, 7)),
+    rod((0, 6, 19), (0, -8, 9), 2.5),
+    rod((0, -34, -23), (0, -36, -35), 4),
 ]
-DEEP_GREY = [*both_sides(lambda s: ellipsoid((s * 16, -4, 8), (10, 18, 10)))]
+DEEP_GREY = [*both_sides(lambda s: ellipsoid((s * 16, -4, 19), (10, 18, 10)))]
 
 
 def _steps(start: float, stop: float, step: float) -> Axis:
@@ -250,7 +250,7 @@ def _paint(axes: list[Axis], skin: Field, brain: Field, signal: Mapping[str, flo
 
 def _paint_brain(image: Field, axes: list[Axis], brain: Field, signal: Mapping[str, float], soft: float) -> None:
     """Grey ribbon with folds, white core, fissure between the halves, ventricles."""
-    window = box_window(axes, (-70, -90, -85), (70, 90, 80), 0.0)
+    window = box_window(axes, (-70, -90, -80), (70, 90, 90), 0.0)
     view, field = image[window], brain[window]
     x, y, z = open_axes(axes, window)
     folds = np.cos(x / 4.2) * np.cos(y / 5.0) * np.cos(z / 4.6)
@@ -258,7 +258,7 @@ def _paint_brain(image: Field, axes: list[Axis], brain: Field, signal: Mapping[s
     _cover(view, field + 6.0 + 4.5 * folds, signal["white"], soft)
     # 0.3 mm per mm of depth: sulci are wide outside and close towards the white matter
     _cover(view, np.maximum(field, np.maximum(-field - 9.0, 1.25 - folds * 1.6 - 0.08 * field)), signal["csf"], soft)
-    fissure = np.maximum(np.maximum(np.abs(x) - 1.2, field), np.maximum(22.0 - z, -field - 35.0))
+    fissure = np.maximum(np.maximum(np.abs(x) - 1.2, field), np.maximum(33.0 - z, -field - 35.0))
     _cover(view, fissure, signal["csf"], soft)
     _cover_parts(image, axes, DEEP_GREY, signal["grey"], soft)
     _cover_parts(image, axes, VENTRICLES, signal["csf"], soft)
