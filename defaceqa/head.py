@@ -188,3 +188,27 @@ def _thin(data: FloatArray) -> FloatArray:
     """Every n-th voxel, about a million at most: levels do not need more."""
     step = max(1, round((data.size / 1e6) ** (1 / 3)))
     return data[::step, ::step, ::step]
+
+
+def from_working_grid(mask: BoolArray, shape: tuple[int, ...], spacing_mm: NDArray[np.float64]) -> BoolArray:
+    """Bring a mask from the working grid back to the grid of the image, nearest voxel.
+
+    Parameters
+    ----------
+    mask : ndarray of bool
+        On the working grid of an image of this shape and spacing.
+    shape, spacing_mm
+        Of the image.
+
+    Returns
+    -------
+    ndarray of bool, shape ``shape``
+    """
+    if mask.shape == tuple(shape):
+        return mask
+    index = []
+    for axis, (count, spacing) in enumerate(zip(shape, spacing_mm, strict=True)):
+        start = _axis_positions(count, float(spacing))[0]
+        nearest = np.rint((np.arange(count) * spacing - start) / WORKING_SPACING_MM).astype(int)
+        index.append(np.clip(nearest, 0, mask.shape[axis] - 1))
+    return mask[np.ix_(*index)]

@@ -1,0 +1,147 @@
+"""The whole job in one function: two files in, an assessment out."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from defaceqa.anatomy.registration import locate
+from defaceqa.features.extract import FeatureRow, extract
+from defaceqa.model import Model, load_model
+from defaceqa.verdict import Verdict, decide
+from defaceqa.volumes import Pair, Volume, load_pair
+
+SCHEMA_VERSION = "1.0"
+"""Version of the JSON below: raised when a key changes its meaning or goes away."""
+
+Path = str | os.PathLike[str]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What DefaceQA says of one pair, and everything it rests on.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    features : FeatureRow
+    model : Model
+    inputs : dict
+        sha256, shape, spacing_mm of both images.
+    method : str or None
+        Defacing method, as told by the user.
+    """
+
+    verdict: Verdict
+    features: FeatureRow
+    model: Model
+    inputs: Mapping[str, Mapping[str, Any]]
+    method: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain Python values, in the layout of the JSON; not finite numbers are None."""
+        from defaceqa.renderer import describe_renderer
+
+        verdict, card = self.verdict, self.model.card
+        return _plain(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "verdict": verdict.verdict,
+                "face": verdict.face.as_dict(),
+                "brain": verdict.brain.as_dict(),
+                "reasons": list(verdict.reasons),
+                "features": self.features.values,
+                "undefined": self.features.undefined,
+                "flags": list(verdict.flags),
+                "method": self.method,
+                "model": {"name": card.name, "version": card.version, "sha256": card.artefact_sha256},
+                "renderer": {"settings_hash": self.features.settings_hash, **describe_renderer()},
+                "inputs": self.inputs,
+            }
+        )
+
+    def to_json(self) -> str:
+        """The versioned JSON record as text."""
+        return json.dumps(self.as_dict(), indent=2, allow_nan=False) + "\n"
+
+
+def assess(
+    original: Path,
+    defaced: Path,
+    *,
+    brain_mask: Path | None = None,
+    method: str | None = None,
+    criterion: str = "lenient",
+    model: Model | None = None,
+    progress: Progress | None = None,
+) -> Assessment:
+    """Judge one defaced scan against its original.
+
+    Parameters
+    ----------
+    original, defaced : path
+        NIfTI or MGZ files of the same scan before and after defacing.
+    brain_mask : path, optional
+        Mask of the brain on the original's grid.
+    method : str, optional
+        Name of the defacing tool; written into the record.
+    criterion : {"lenient", "strict"}
+        Which labels the probability is about.
+    model : Model, optional
+        Instead of the shipped one for the criterion.
+    progress : callable, optional
+        Told the name of each slow step.
+
+    Returns
+    -------
+    Assessment
+
+    Raises
+    ------
+    InputError
+        A file or pair that cannot be judged.
+    ModelError
+        A model that does not fit this version.
+    RenderError
+        No off-screen renderer on this machine.
+    """
+    say = progress or (lambda step: None)
+    model = model or load_model(criterion)
+    say("reading both images")
+    pair = load_pair(original, defaced, brain_mask=brain_mask)
+    say("locating the face")
+    features = extract(pair, anatomy=locate(pair.original), progress=progress)
+    say("deciding")
+    return judge(pair, features, model, method=method)
+
+
+def judge(pair: Pair, features: FeatureRow, model: Model, *, method: str | None = None) -> Assessment:
+    """Turn the features of a pair into an assessment."""
+    model.check_settings(features.settings_hash)
+    verdict = decide(features.values, model.probability(features.values), model.card, features.flags)
+    inputs = {"original": _describe(pair.original), "defaced": _describe(pair.defaced)}
+    return Assessment(verdict, features, model, inputs, method)
+
+
+def _describe(volume: Volume) -> dict[str, Any]:
+    return {
+        "name": volume.name,
+        "sha256": volume.sha256,
+        "shape": list(volume.shape),
+        "spacing_mm": [round(float(s), 4) for s in volume.spacing_mm],
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

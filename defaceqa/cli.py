@@ -1,0 +1,183 @@
+"""The command line: each command parses, makes one library call, prints, and returns an exit code.
+
+Exit codes of ``predict``: 0 pass, 1 fail, 2 could not be judged, 3 review. Nothing heavy is imported before a command
+runs, so that ``defaceqa --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from defaceqa.errors import DefaceQAError
+
+if TYPE_CHECKING:
+    from defaceqa.assessment import Assessment
+
+EXIT_ERROR = 2
+"""Could not be judged: wrong usage, bad input, no renderer. Never 0 when unjudged."""
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="defaceqa", prog_name="defaceqa")
+def commands() -> None:
+    """Judge whether a defaced head MRI is really defaced and the brain still whole."""
+
+
+def main() -> None:
+    """Entry point: run a command, turn refusals into one sentence and exit code 2."""
+    try:
+        code = commands.main(standalone_mode=False, prog_name="defaceqa")
+    except DefaceQAError as error:
+        click.echo(f"defaceqa: {error}", err=True)
+        code = EXIT_ERROR
+    except click.exceptions.Abort:
+        click.echo("defaceqa: stopped.", err=True)
+        code = EXIT_ERROR
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_ERROR
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            click.echo(f"defaceqa: {error.filename or 'a file'}: {error.strerror}.", err=True)
+        code = EXIT_ERROR
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@commands.command()
+@click.argument("original", type=FILE)
+@click.argument("defaced", type=FILE)
+@click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
+@click.option("--criterion", type=click.Choice(["lenient", "strict"]), default="lenient", show_default=True,
+              help="lenient: a trace of one facial feature may stay; strict: none, and most of cheeks and jaw gone.")
+@click.option("--method", help="Name of the defacing tool; written into the record.")
+@click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one.")
+@click.option("--json", "json_file", type=FILE, help="Write the full record as JSON; - for standard output.")
+def predict(
+    original: Path, defaced: Path, brain_mask: Path | None, criterion: str, method: str | None,
+    model_folder: Path | None, json_file: Path | None,
+) -> int:  # fmt: skip
+    """Judge DEFACED against its ORIGINAL: pass, review or fail, with reasons.
+
+    Exit codes: 0 pass, 1 fail, 2 could not be judged, 3 review.
+    """
+    from defaceqa.terminal import progress_line, show
+
+    with progress_line() as progress:
+        from defaceqa.assessment import assess
+        from defaceqa.model import load_model
+
+        assessment = assess(
+            original, defaced, brain_mask=brain_mask, method=method, criterion=criterion,
+            model=load_model(model_folder) if model_folder else None, progress=progress,
+        )  # fmt: skip
+    if json_file is not None:
+        write_text(assessment.to_json(), json_file)
+    if str(json_file) != "-":
+        show(assessment)
+    return exit_code(assessment)
+
+
+@commands.command()
+@click.argument("original", type=FILE)
+@click.argument("defaced", type=FILE)
+@click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
+@click.option("--set", "feature_set", type=click.Choice(["full", "paper-ism"]), default="full", show_default=True,
+              help="paper-ism: the four numbers of image-similarity-measures on the same renders.")
+@click.option("--out", type=FILE, default="-", show_default=True, help="TSV file; - for standard output.")
+def extract(original: Path, defaced: Path, brain_mask: Path | None, feature_set: str, out: Path) -> int:
+    """Measure a pair: one row of features as TSV, n/a where undefined."""
+    from defaceqa.terminal import progress_line
+
+    with progress_line() as progress:
+        from defaceqa.features.rows import feature_table, measure
+
+        row = measure(original, defaced, brain_mask=brain_mask, feature_set=feature_set, progress=progress)
+    write_text(feature_table([row]), out)
+    return 0
+
+
+@commands.command()
+def features() -> int:
+    """List every feature: name, unit, range, direction, meaning and source, as TSV."""
+    from defaceqa.features.rows import describe_features
+
+    click.echo(describe_features(), nl=False)
+    return 0
+
+
+@commands.command()
+@click.argument("table", type=FILE)
+@click.option("--out", type=FILE, required=True, help="Folder for the models, one per criterion.")
+@click.option("--criterion", "criteria", type=click.Choice(["lenient", "strict"]), multiple=True,
+              default=("lenient", "strict"), show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+def train(table: Path, out: Path, criteria: tuple[str, ...], seed: int) -> int:
+    """Fit models to TABLE (features and labels), people kept apart, and write them with their cards."""
+    from defaceqa.terminal import progress_line
+
+    with progress_line() as progress:
+        from defaceqa.training import train as fit
+
+        for criterion in criteria:
+            fit(table, out / criterion, criterion, seed=seed, progress=progress)
+    for criterion in criteria:
+        click.echo(f"{out / criterion}: model, card and scores written")
+    return 0
+
+
+@commands.command()
+@click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and records.")
+def demo(out: Path) -> int:
+    """Run the main job on a head the package makes itself: a good, a poor and a brain-cutting defacing."""
+    from defaceqa.terminal import progress_line, show
+
+    with progress_line() as progress:
+        from defaceqa.demo import run_demo
+
+        cases = run_demo(out, progress=progress)
+    for case in cases:
+        click.echo(f"\n{case.title}\n  $ {case.command}")
+        show(case.assessment)
+    click.echo(f"\nImages and JSON records are in {out}{os.sep}")
+    return 0
+
+
+@commands.command()
+def doctor() -> int:
+    """Check that this machine can render, and say what is installed."""
+    from defaceqa.doctor import examine
+
+    report = examine()
+    click.echo(report.text)
+    return 0 if report.ok else EXIT_ERROR
+
+
+def exit_code(assessment: Assessment) -> int:
+    """0 pass, 1 fail, 3 review."""
+    from defaceqa.verdict import EXIT_CODES
+
+    return EXIT_CODES[assessment.verdict.verdict]
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write to a file, beside it first and then renamed, or to standard output for ``-``."""
+    if str(path) == "-":
+        click.echo(text, nl=False)
+        return
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+

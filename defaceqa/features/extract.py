@@ -1,0 +1,176 @@
+"""All features of one pair: one row of named numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defaceqa import head as head_module
+from defaceqa import renders
+from defaceqa.anatomy.patches import region_of
+from defaceqa.anatomy.registration import Anatomy
+from defaceqa.features import loss, residual
+from defaceqa.features.table import FEATURES
+from defaceqa.surfaces import Surface, clear_defaced, clear_original, outer_skin, skin_surface
+from defaceqa.volumes import Pair
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """The features of one pair.
+
+    Parameters
+    ----------
+    values : dict
+        Every name of ``FEATURES``; NaN where undefined.
+    undefined : dict
+        Reason for each NaN, in plain words.
+    flags : tuple of str
+        What keeps the face from being judged as usual, in plain words.
+    settings_hash : str
+        Of the render settings.
+    """
+
+    values: dict[str, float]
+    undefined: dict[str, str]
+    flags: tuple[str, ...] = ()
+    settings_hash: str = field(default_factory=renders.settings_hash)
+
+
+@dataclass(frozen=True)
+class WorkingPair:
+    """A pair on the working grid, with the head found on the original.
+
+    Parameters
+    ----------
+    original, defaced : ndarray of float32
+        The defaced image in the original's units.
+    head : ndarray of bool
+    threshold, tissue : float
+        Skin level, and tissue level above the air.
+    origin_mm : ndarray, shape (3,)
+    gain : float
+        Rescaling that was taken back.
+    """
+
+    original: NDArray[np.float32]
+    defaced: NDArray[np.float32]
+    head: NDArray[np.bool_]
+    threshold: float
+    tissue: float
+    origin_mm: NDArray[np.float64]
+    gain: float
+
+
+def extract(pair: Pair, *, anatomy: Anatomy | None = None, progress: Progress | None = None) -> FeatureRow:
+    """Measure a pair.
+
+    Parameters
+    ----------
+    pair : Pair
+    anatomy : Anatomy, optional
+        Where the face is in the original (:func:`defaceqa.anatomy.registration.locate`); without it the region
+        features are undefined.
+    progress : callable, optional
+        Told the name of each slow step.
+
+    Returns
+    -------
+    FeatureRow
+    """
+    say = progress or (lambda step: None)
+    say("measuring head and surfaces")
+    working = working_pair(pair)
+    original = skin_surface(clear_original(working.original, working.head), working.threshold, working.origin_mm)
+    cleared = clear_defaced(working.defaced, working.original, working.head, working.threshold)
+    defaced = skin_surface(cleared, working.threshold, working.origin_mm)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        regions = pool.submit(_region_values, working, original, defaced, anatomy)
+        say("rendering five views")
+        views = renders.render_views([original, defaced], renders.camera_focus_mm(working.head, working.origin_mm))
+        say("comparing views")
+        values = _similarity(views) | _losses(pair, working) | _wait(regions)
+    return _row(values, pair, working, anatomy)
+
+
+def working_pair(pair: Pair) -> WorkingPair:
+    """Bring a pair to the working grid and find its head."""
+    spacing = pair.original.spacing_mm
+    original = head_module.to_working_grid(pair.original.data, spacing)
+    defaced = head_module.to_working_grid(pair.defaced.data, spacing)
+    threshold = head_module.head_threshold(original)
+    air, _, tissue = head_module.intensity_levels(original)
+    mask = head_module.head_mask(original, threshold)
+    gain = loss.intensity_gain(original, defaced, mask, threshold)
+    origin_mm = head_module.working_origin_mm(pair.original.shape, spacing)
+    return WorkingPair(original, defaced / np.float32(gain), mask, threshold, tissue - air, origin_mm, gain)
+
+
+def outer_skin_points(working: WorkingPair, surface: Surface, landmarks_mm: dict[str, NDArray[np.float64]]) -> residual.Skin:
+    """The original's outer skin in the face regions that landmarks (grid mm) define."""
+    outside = outer_skin(surface, working.head, working.origin_mm)
+    points = surface.vertices_mm[outside]
+    regions = region_of(points, landmarks_mm)
+    named = regions > 0
+    return residual.Skin(
+        points[named], surface.normals[outside][named], surface.vertex_areas_mm2[outside][named], regions[named]
+    )
+
+
+def _region_values(
+    working: WorkingPair, original: Surface, defaced: Surface, anatomy: Anatomy | None
+) -> dict[str, float]:
+    if anatomy is None or not anatomy.located:
+        return {}
+    skin = outer_skin_points(working, original, anatomy.landmarks_mm)
+    survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals)
+    return residual.region_residuals(skin, survival) | residual.face_distances(skin, survival)
+
+
+def _similarity(views: list[NDArray[np.uint8]]) -> dict[str, float]:
+    from defaceqa.features.similarity import similarity_features
+
+    return similarity_features(views[0], views[1], renders.silhouettes(*views))
+
+
+def _losses(pair: Pair, working: WorkingPair) -> dict[str, float]:
+    """Losses on the pair's own grid, so that mL are counted in the voxels that were removed."""
+    spacing = pair.original.spacing_mm
+    defaced = pair.defaced.data if working.gain == 1 else pair.defaced.data / np.float32(working.gain)
+    change = loss.changed_voxels(pair.original.data, defaced, working.threshold, working.tissue)
+    head = head_module.from_working_grid(working.head, pair.original.shape, spacing)
+    values = loss.loss(change, head, spacing, "head")
+    if pair.brain is None:
+        return values
+    values |= loss.loss(change, pair.brain, spacing, "brain")
+    values["brain_to_head_ratio"] = float(pair.brain.sum() / max(head.sum(), 1))
+    return values
+
+
+def _wait(future: Future[dict[str, float]]) -> dict[str, float]:
+    return future.result()
+
+
+def _row(values: dict[str, float], pair: Pair, working: WorkingPair, anatomy: Anatomy | None) -> FeatureRow:
+    filled = {name: float(values.get(name, float("nan"))) for name in FEATURES}
+    undefined = {name: _why(name, anatomy) for name, value in filled.items() if np.isnan(value)}
+    flags = list(pair.flags) + list(anatomy.flags if anatomy else ())
+    if working.gain != 1:
+        flags.append(f"the defaced image is rescaled as a whole (by {working.gain:.3g})")
+    return FeatureRow(filled, undefined, tuple(flags))
+
+
+def _why(name: str, anatomy: Anatomy | None) -> str:
+    if name.startswith("brain"):
+        return "no brain mask"
+    if anatomy is None:
+        return "the face was not located"
+    if not anatomy.located:
+        return "the face could not be located"
+    return "this part of the face is outside the field of view"

@@ -1,0 +1,135 @@
+"""How much of each face region's skin is still there, and how far the rest has moved: the heart of the judgement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from defaceqa.anatomy.patches import REGIONS
+
+RESIDUAL_TOLERANCE_MM = 1.5
+"""Skin whose nearest defaced surface is no further than this has survived (DefaceQA design, 1 to 1.5 mm)."""
+
+FACING = 0.5
+"""The surviving surface must face the same way (cosine of the angle): the walls of a cut are not the old skin."""
+
+MIN_REGION_CM2 = 1.0
+"""A region with less skin than this in the field of view is out of view."""
+
+FAR_MM = 30.0
+"""Distances are measured up to here; a surface further away is no longer a displaced face."""
+
+
+@dataclass(frozen=True)
+class Skin:
+    """Points of the original's outer skin with what they stand for.
+
+    Parameters
+    ----------
+    points_mm : ndarray, shape (n, 3)
+        Grid mm.
+    normals : ndarray, shape (n, 3)
+        Unit vectors.
+    areas_mm2 : ndarray, shape (n,)
+        Skin area of each point.
+    regions : ndarray of int, shape (n,)
+        0 for no region, else index in ``REGIONS`` + 1.
+    """
+
+    points_mm: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    areas_mm2: NDArray[np.float64]
+    regions: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Survival:
+    """What became of each skin point.
+
+    Parameters
+    ----------
+    distance_mm : ndarray, shape (n,)
+        To the nearest defaced surface, at most ``FAR_MM``.
+    kept : ndarray of bool, shape (n,)
+        A defaced surface facing the same way lies within ``RESIDUAL_TOLERANCE_MM``.
+    """
+
+    distance_mm: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+
+
+def skin_survival(
+    skin: Skin, vertices_mm: NDArray[np.float32], normals: NDArray[np.float32], *, neighbours: int = 3
+) -> Survival:
+    """Find for each original skin point the nearest defaced surface.
+
+    Parameters
+    ----------
+    skin : Skin
+        Of the original.
+    vertices_mm, normals : ndarray, shape (m, 3)
+        The defaced surface, grid mm.
+    neighbours : int
+        How many near vertices are asked whether they face the same way.
+
+    Returns
+    -------
+    Survival
+    """
+    count = len(skin.points_mm)
+    if len(vertices_mm) == 0 or count == 0:
+        return Survival(np.full(count, FAR_MM), np.zeros(count, dtype=bool))
+    distance, index = cKDTree(vertices_mm).query(skin.points_mm, k=neighbours, distance_upper_bound=FAR_MM)
+    near = np.isfinite(distance) & (distance <= RESIDUAL_TOLERANCE_MM)
+    facing = np.einsum("nki,ni->nk", normals[np.minimum(index, len(normals) - 1)], skin.normals) >= FACING
+    return Survival(np.minimum(distance[:, 0], FAR_MM), np.asarray((near & facing).any(axis=1)))
+
+
+def region_residuals(skin: Skin, survival: Survival) -> dict[str, float]:
+    """Share of each region's skin area that survived.
+
+    Returns
+    -------
+    dict
+        ``residual_<region>`` in [0, 1], NaN where the region is out of view; ``residual_eyes`` is the worse eye,
+        ``residual_worst`` the worst of eyes, nose and mouth (what is out of view counts as gone).
+    """
+    values = {}
+    for number, region in enumerate(REGIONS, start=1):
+        inside = skin.regions == number
+        area = float(skin.areas_mm2[inside].sum())
+        kept = float(skin.areas_mm2[inside & survival.kept].sum())
+        values[f"residual_{region}"] = kept / area if area >= 100 * MIN_REGION_CM2 else float("nan")
+    values["residual_eyes"] = _worst(values["residual_left_eye"], values["residual_right_eye"])
+    values["residual_worst"] = _worst(values["residual_eyes"], values["residual_nose"], values["residual_mouth"])
+    return values
+
+
+def face_distances(skin: Skin, survival: Survival) -> dict[str, float]:
+    """Mean absolute and 95th-percentile distance from the face's skin to the defaced surface (Gao et al. 2025).
+
+    Returns
+    -------
+    dict
+        ``masd_face_mm`` and ``hd95_face_mm``, area-weighted over eyes, nose, mouth, cheeks and jaw; NaN when no face
+        is in view. Distances are cut at ``FAR_MM``.
+    """
+    names = ("left_eye", "right_eye", "nose", "mouth", "cheeks_jaw")
+    face = np.isin(skin.regions, [REGIONS.index(name) + 1 for name in names])
+    weights, distance = skin.areas_mm2[face], survival.distance_mm[face]
+    if weights.sum() < 100 * MIN_REGION_CM2:
+        return {"masd_face_mm": float("nan"), "hd95_face_mm": float("nan")}
+    order = np.argsort(distance, kind="stable")
+    share = np.cumsum(weights[order]) / weights.sum()
+    return {
+        "masd_face_mm": float((weights * distance).sum() / weights.sum()),
+        "hd95_face_mm": float(distance[order][np.searchsorted(share, 0.95)]),
+    }
+
+
+def _worst(*residuals: float) -> float:
+    known = [value for value in residuals if not np.isnan(value)]
+    return max(known) if known else float("nan")
