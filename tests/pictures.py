@@ -8,7 +8,7 @@ WHITE = 255
 
 
 def head(size: int = 96) -> ByteArray:
-    """A shaded, textured disc with two dark eyes and a mouth on white."""
+    """Draw a shaded, textured disc with two dark eyes and a mouth on white."""
     y, x = _grid(size)
     squared = x * x + y * y
     picture = np.where(squared < 40 * 40 * 64, 200 - squared // (40 * 64) + texture(size) // 16, WHITE)
@@ -18,13 +18,13 @@ def head(size: int = 96) -> ByteArray:
 
 
 def texture(size: int = 96) -> ByteArray:
-    """Structure everywhere and in all directions."""
+    """Draw structure everywhere and in all directions."""
     y, x = _grid(size)
     return ((x * x + 3 * y * y + 5 * x * y) // 512 % 256).astype(np.uint8)
 
 
 def defaced(amount: float, size: int = 96) -> ByteArray:
-    """The head with the lower part erased: 0 leaves it whole, 1 leaves nothing."""
+    """Draw the head with the lower part erased: 0 leaves it whole, 1 leaves nothing."""
     picture = head(size)
     picture[round(size * (1 - amount)) :] = WHITE
     return picture

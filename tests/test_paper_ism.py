@@ -17,7 +17,11 @@ import pytest
 
 from defaceqa.errors import InputError
 from defaceqa.features import paper_ism
-from defaceqa.renders import VIEWS
+from defaceqa.features.extract import working_pair
+from defaceqa.renders import camera_focus_mm, render_views
+from defaceqa.simulation.phantom import synthetic_head
+from defaceqa.surfaces import skin_surface
+from defaceqa.volumes import Pair, Volume
 
 MEASURES = ("fsim", "ssim", "psnr", "rmse")
 TOLERANCE = 1e-6
@@ -87,15 +91,25 @@ def test_views_of_different_shapes_are_refused() -> None:
 @pytest.mark.slow
 def test_the_package_itself_gives_the_same_on_five_renders(tmp_path: Path) -> None:
     python = _python_with_the_package()
-    size = 512
-    original = np.stack([pictures.head(size)] * len(VIEWS))
-    defaced = np.stack([pictures.defaced(amount, size) for amount in (0.35, 0.2, 0.5, 0.7, 0.25)])
+    original, defaced = _renders()
     np.savez(tmp_path / "views.npz", original=original, defaced=defaced)
     command = [python, "-W", "ignore", "-c", RUN_THE_PACKAGE, str(tmp_path / "views.npz"), *MEASURES]
     expected = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     for measure in MEASURES:
         found = [getattr(paper_ism, measure)(*pair) for pair in zip(original, defaced, strict=True)]
         assert found == pytest.approx(expected[measure], abs=TOLERANCE)
+
+
+def _renders() -> list[np.ndarray]:
+    """Five views of the synthetic head and of the same with its face cut off."""
+    original = synthetic_head(2.0).volume
+    cut = original.data.copy()
+    cut[:, round(0.75 * cut.shape[1]) :, : round(0.55 * cut.shape[2])] = 0
+    working = working_pair(Pair(original, Volume(cut, original.affine), None, ()))
+    surfaces = [
+        skin_surface(data, working.threshold, working.origin_mm) for data in (working.original, working.defaced)
+    ]
+    return render_views(surfaces, camera_focus_mm(working.head, working.origin_mm))
 
 
 def _python_with_the_package() -> str:

@@ -255,7 +255,7 @@ def check_same_shape(reference: NDArray[Any], distorted: NDArray[Any]) -> None:
         )
 
 
-def check_picture(image: ByteArray) -> None:
+def check_picture(image: object) -> None:
     """Refuse what is not one grey 8-bit picture of a useful size.
 
     Raises
@@ -299,7 +299,7 @@ def _filter_separably(image: FloatArray, weights: tuple[FloatArray, FloatArray])
 
 @lru_cache(maxsize=4)
 def _filter_bank(shape: tuple[int, int]) -> tuple[list[FloatArray], list[float]]:
-    """Filters of every orientation, shape (scales, rows, columns) each, and the noise gain of each."""
+    """Give the filters of every orientation, shape (scales, rows, columns) each, and the noise gain of each."""
     radial = rings(shape, SIGMA_ON_F)
     angular_sigma = np.pi / ORIENTATIONS / ANGLE_ON_SIGMA
     angles = [angle_from(shape, o * np.pi / ORIENTATIONS) for o in range(ORIENTATIONS)]

@@ -90,7 +90,7 @@ def ssim_map(original: ByteArray, defaced: ByteArray) -> FloatArray:
     """
     from skimage.metrics import structural_similarity
 
-    _, similarity = structural_similarity(
+    _, similarity = structural_similarity(  # type: ignore[no-untyped-call]
         original,
         defaced,
         data_range=DATA_RANGE,
