@@ -1,8 +1,8 @@
 """Is there an off-screen renderer on this machine, and which one?
 
-VTK picks its OpenGL library when the first window opens, and on Linux it crashes the whole process when there is none to
-pick. So the choice is prepared and checked here before VTK draws anything, and `probe` tries a known scene in a process of
-its own.
+VTK picks its OpenGL library when the first window opens, and on Linux it crashes the whole process when there is none
+to pick. So the choice is prepared and checked here before VTK draws anything, and `probe` tries a known scene in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ PROBE_SIZE_PX = 64
 PROBE_BALL_SHARE = 0.1963
 """Share of the probe's picture that a ball covers whose radius is a quarter of the picture's side: pi / 16."""
 
-DEBIAN_REMEDY = "apt-get install -y --no-install-recommends libegl1 libgl1-mesa-dri"
+DEBIAN_REMEDY = "apt-get update && apt-get install -y --no-install-recommends libegl1 libgl1-mesa-dri"
 FEDORA_REMEDY = "dnf install -y mesa-libEGL mesa-dri-drivers"
-OTHER_LINUX_REMEDY = "install Mesa's EGL library (libEGL.so.1) and its software driver (swrast) with your package manager"
+OTHER_LINUX_REMEDY = "install Mesa's EGL library (libEGL.so.1) and its software driver (swrast)"
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,9 @@ def prepare_environment() -> None:
     RenderError
         When this Linux machine lacks the libraries that VTK draws with.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    if not os.environ.get("DISPLAY"):
-        os.environ.setdefault(WINDOW_VARIABLE, EGL_WINDOW)
-    problem = _missing_libraries(os.environ.get(WINDOW_VARIABLE, ""), os.environ.get("DISPLAY", ""))
-    if problem:
-        raise RenderError(f"{problem}; to draw the pictures: {remedy()}")
+    obstacle = _prepare()
+    if obstacle:
+        raise RenderError(f"{obstacle.problem}, so no pictures can be drawn; to put it right: {obstacle.remedy}")
 
 
 def probe() -> RendererInfo:
@@ -130,7 +126,7 @@ def describe_renderer() -> dict[str, str]:
         When this machine cannot draw.
     """
     plotter = _small_plotter()
-    plotter.render()
+    plotter.screenshot(return_img=True)  # the first one draws; before it OpenGL has no name
     facts = _facts(plotter)
     plotter.close()
     return facts
@@ -160,19 +156,27 @@ def _failed(problem: str) -> RendererInfo:
     return RendererInfo(ok=False, problem=problem, remedy=remedy())
 
 
+def _prepare() -> RendererInfo | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    if not os.environ.get("DISPLAY"):
+        os.environ.setdefault(WINDOW_VARIABLE, EGL_WINDOW)
+    return _obstacle(os.environ.get(WINDOW_VARIABLE, ""), os.environ.get("DISPLAY", ""))
+
+
 @functools.cache
-def _missing_libraries(window: str, display: str) -> str:
-    """Say what VTK would not find on Linux, which it answers with a segmentation fault; empty when all is there."""
-    osmesa = any(_loads(name) for name in ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so"))
-    if osmesa:  # what VTK falls back to when all else fails
-        return ""
+def _obstacle(window: str, display: str) -> RendererInfo | None:
+    """Find what VTK would miss on Linux, where it answers with a segmentation fault; None when all is there."""
+    if any(_loads(name) for name in ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")):
+        return None  # VTK falls back to it when all else fails
     if window == OSMESA_WINDOW:
-        return f"{WINDOW_VARIABLE} asks for {OSMESA_WINDOW}, but libOSMesa is not installed; unset the variable"
+        problem = f"{WINDOW_VARIABLE} asks for {OSMESA_WINDOW}, but libOSMesa is not installed"
+        return RendererInfo(ok=False, problem=problem, remedy=f"unset {WINDOW_VARIABLE}, or install libOSMesa")
     if display and window != EGL_WINDOW and all(map(_loads, ("libX11.so.6", "libXcursor.so.1", "libGL.so.1"))):
-        return ""
+        return None
     if not _loads("libEGL.so.1"):
-        return "The library libEGL.so.1 is missing"
-    return "" if _egl_starts() else "libEGL.so.1 is there, but finds neither a graphics card nor Mesa's software driver"
+        return _failed("The library libEGL.so.1 is missing")
+    return None if _egl_starts() else _failed("EGL finds neither a graphics card nor Mesa's software driver")
 
 
 def _loads(library: str) -> bool:
@@ -257,13 +261,19 @@ def _draw_known_scene() -> RendererInfo:
     return RendererInfo(ok=False, **facts, problem=problem, remedy=remedy())
 
 
-def _main() -> int:
+def _try_to_draw() -> RendererInfo:
+    obstacle = _prepare()
+    if obstacle:
+        return obstacle
     try:
-        info = _draw_known_scene()
-    except RenderError as error:
-        info = _failed(str(error).split("; to draw", 1)[0])
+        return _draw_known_scene()
     except ImportError as error:
-        info = RendererInfo(ok=False, problem=f"Cannot import {error.name}: {error}", remedy="pip install --force-reinstall vtk")
+        problem, reinstall = f"VTK cannot be imported: {error}", "pip install --force-reinstall vtk pyvista"
+        return RendererInfo(ok=False, problem=problem, remedy=reinstall)
+
+
+def _main() -> int:
+    info = _try_to_draw()
     sys.stdout.write(json.dumps(info.as_dict()) + "\n")
     return 0 if info.ok else 1
 
