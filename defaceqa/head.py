@@ -64,12 +64,16 @@ def intensity_levels(data: FloatArray) -> tuple[float, float, float]:
         In the image's own units.
     """
     values = np.ascontiguousarray(_thin(data), dtype=np.float64).ravel()
-    values = np.minimum(values, np.percentile(values, 99.8))  # vessels and fat must not stretch the histogram
+    cap = np.percentile(values, 99.8)
+    if cap > values.min():
+        values = np.minimum(values, cap)  # vessels and fat must not stretch the histogram
     split = threshold_otsu(values)
-    low = values[values < split]
+    low, high = values[values < split], values[values >= split]
+    if low.size == 0 or high.size == 0:  # next to nothing but air
+        return float(values.min()), 0.0, float(values.max())
     air = float(np.median(low))
-    spread = float(1.4826 * np.median(np.abs(low[low <= 2 * air - low.min()] - air))) if low.size else 0.0
-    return air, spread, float(np.median(values[values >= split]))
+    spread = float(1.4826 * np.median(np.abs(low[low <= 2 * air - low.min()] - air)))
+    return air, spread, float(np.median(high))
 
 
 def head_mask(data: FloatArray, threshold: float) -> BoolArray:
@@ -153,10 +157,10 @@ def working_origin_mm(shape: tuple[int, ...], spacing_mm: NDArray[np.float64]) -
 
 def _axis_positions(count: int, spacing_mm: float) -> NDArray[np.float64]:
     if math.isclose(spacing_mm, WORKING_SPACING_MM, rel_tol=1e-3):
-        return np.arange(count) * spacing_mm
+        return np.asarray(np.arange(count) * spacing_mm, dtype=np.float64)
     wanted = max(1, round(count * spacing_mm / WORKING_SPACING_MM))
     centre = (count - 1) * spacing_mm / 2
-    return centre + (np.arange(wanted) - (wanted - 1) / 2) * WORKING_SPACING_MM
+    return np.asarray(centre + (np.arange(wanted) - (wanted - 1) / 2) * WORKING_SPACING_MM, dtype=np.float64)
 
 
 def _resample_axis(data: FloatArray, axis: int, spacing_mm: float) -> FloatArray:

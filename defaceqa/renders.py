@@ -86,7 +86,7 @@ def camera_focus_mm(head: BoolArray, origin_mm: NDArray[np.float64]) -> NDArray[
     """
     filled = np.flatnonzero(head.sum(axis=(0, 1)) > 25)  # a square centimetre: specks do not count as a head's top
     top = int(filled.max())
-    depth = int(round(SETTINGS.focus_below_vertex_mm / WORKING_SPACING_MM))
+    depth = round(SETTINGS.focus_below_vertex_mm / WORKING_SPACING_MM)
     upper = head[:, :, max(0, top - depth) : top + 1]
     x, y = (np.flatnonzero(upper.any(axis=axes)) for axes in ((1, 2), (0, 2)))
     index = np.array([(x[0] + x[-1]) / 2, (y[0] + y[-1]) / 2, top - depth])

@@ -47,7 +47,8 @@ class Surface:
         corners = self.vertices_mm[self.faces].astype(np.float64)
         doubled = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         area = np.linalg.norm(doubled, axis=1) / 6
-        return np.bincount(self.faces.ravel(), np.repeat(area, 3), minlength=len(self.vertices_mm))
+        sums = np.bincount(self.faces.ravel(), np.repeat(area, 3), minlength=len(self.vertices_mm))
+        return np.asarray(sums, dtype=np.float64)
 
 
 def skin_surface(data: FloatArray, threshold: float, origin_mm: NDArray[np.float64]) -> Surface:

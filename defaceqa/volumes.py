@@ -11,16 +11,20 @@ import hashlib
 import itertools
 import math
 import os
+import threading
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
+from nibabel.freesurfer.mghformat import MGHError
+from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 from numpy.typing import NDArray
@@ -34,6 +38,9 @@ BoolArray = NDArray[np.bool_]
 
 SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
 """File endings that are read."""
+
+DAMAGED = (OSError, EOFError, zlib.error, HeaderDataError, MGHError, ValueError, KeyError, OverflowError, TypeError)
+"""What the readers underneath raise for a file that is no image, or is one no longer."""
 
 MAX_DEFLATE_RATIO = 1100
 """gzip cannot shrink data more than 1032 : 1, so a header that declares more than this lies."""
@@ -182,13 +189,9 @@ def load_volume(path: str | os.PathLike[str]) -> Volume:
     InputError
         Unreadable, truncated, not an image, more than one volume, NaN or infinite or constant values, absurd header.
     """
-    file = Path(path)
-    image = _open(file)
-    _check_header(image, file)
-    data = _read(image, file)
-    _check_values(data, file)
-    ras, affine = _to_ras(data, np.asarray(image.affine, dtype=np.float64))
-    return Volume(ras, affine, file, _header_flags(image))
+    volume = _load(Path(path))
+    _check_values(volume)
+    return volume
 
 
 def load_mask(path: str | os.PathLike[str], grid: Volume) -> BoolArray:
@@ -210,11 +213,18 @@ def load_mask(path: str | os.PathLike[str], grid: Volume) -> BoolArray:
     InputError
         As :func:`load_volume`; also when the mask has another grid or holds no voxel inside it.
     """
-    mask = onto_grid(load_volume(path), grid).data > 0.5
-    if not mask.any():
+    volume = _load(Path(path))
+    _check_finite(volume)
+    if volume.shape != grid.shape:
         raise InputError(
-            f"The brain mask {Path(path).name} has no voxel set within {grid.name}; expected a mask of the brain on "
-            "the original's grid. Give the mask made from this original."
+            f"The brain mask {volume.name} is {describe_grid(volume)}, but {grid.name} is {describe_grid(grid)}; "
+            "expected a mask on the original's grid. Give the mask made from this original."
+        )
+    mask = onto_grid(volume, grid).data > 0.5
+    if not mask.any() or mask.all():
+        raise InputError(
+            f"The brain mask {volume.name} has {'every' if mask.any() else 'no'} voxel set within {grid.name}; "
+            "expected a mask of the brain on the original's grid. Give the mask made from this original."
         )
     return mask
 
@@ -305,12 +315,13 @@ def check_same_scan(pair: Pair) -> None:
         The images show different people or scans, or the defaced image is flipped or turned against its header.
     """
     thin, inside = _core(pair.original)
+    _check_is_grey(pair.original, inside, thin)
     first, second = pair.original.data[thin], pair.defaced.data[thin]
     found = _correlation(first, second, inside)
     if found is None or found >= SAME_SCAN_CORRELATION:
         return
     names = f"{pair.original.name} and {pair.defaced.name}"
-    if _best_turned_correlation(first, second, inside) >= max(SAME_SCAN_CORRELATION, found + 0.1):
+    if _best_turned_correlation(pair, thin, inside) >= max(SAME_SCAN_CORRELATION, found + 0.1):
         raise InputError(
             f"The content of {names} agrees only after flipping or turning one of them (correlation of the inner head "
             f"as stored {found:.2f}, expected above {SAME_SCAN_CORRELATION}): a wrong orientation was written. "
@@ -326,10 +337,25 @@ def _core(volume: Volume) -> tuple[tuple[slice, ...], BoolArray]:
     """Slices that thin any array on this grid, and which of the thinned voxels lie deep inside the head."""
     thin = tuple(slice(None, None, max(1, round(CORE_STEP_MM / s))) for s in volume.spacing_mm)
     spacing = volume.spacing_mm * [step.step for step in thin]
-    head = head_mask(volume.data[thin], head_threshold(volume.data))
+    threshold = head_threshold(volume.data)
+    if threshold <= 0:  # what a defacing sets to 0 would then count as tissue
+        raise InputError(
+            f"{volume.name} has its skin at an intensity of {threshold:.3g}; expected air near 0 and tissue above it. "
+            "Give the image before it was shifted to a mean of 0."
+        )
+    head = head_mask(volume.data[thin], threshold)
     check_is_head(head, spacing, volume.name)
     depth_mm = ndimage.distance_transform_edt(np.pad(head, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
     return thin, depth_mm > CORE_DEPTH_MM
+
+
+def _check_is_grey(volume: Volume, inside: BoolArray, thin: tuple[slice, ...]) -> None:
+    core = volume.data[thin][inside]
+    if core.size and core.min() == core.max():
+        raise InputError(
+            f"{volume.name} has the one value {core[0]:g} everywhere inside the head; expected a grey-valued image. "
+            "Give the original scan, not a mask."
+        )
 
 
 def _correlation(first: FloatArray, second: FloatArray, inside: BoolArray) -> float | None:
@@ -343,36 +369,115 @@ def _correlation(first: FloatArray, second: FloatArray, inside: BoolArray) -> fl
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _best_turned_correlation(first: FloatArray, second: FloatArray, inside: BoolArray) -> float:
-    """Best correlation over all flips and axis swaps of the second image that keep the shape of the grid."""
+def _best_turned_correlation(pair: Pair, thin: tuple[slice, ...], inside: BoolArray) -> float:
+    """Best correlation over all flips and axis swaps of the defaced image that keep the shape of the grid."""
+    first = pair.original.data[thin]
     found = [0.0]
     for axes in itertools.permutations(range(3)):
         for flips in itertools.product((1, -1), repeat=3):
-            turned = np.transpose(second, axes)[tuple(slice(None, None, f) for f in flips)]
-            if turned.shape == first.shape:
-                found.append(_correlation(first, turned, inside) or 0.0)
+            turned = np.transpose(pair.defaced.data, axes)[tuple(slice(None, None, f) for f in flips)]
+            if turned.shape == pair.original.shape:  # thinned only now: other voxels are kept when it is turned
+                found.append(_correlation(first, turned[thin], inside) or 0.0)
     return max(found)
 
 
-def _open(file: Path) -> SpatialImage:
-    if not file.exists():
-        raise InputError(f"{file.name} was not found; expected an image file at this path. Check the spelling.")
-    if file.is_dir():
-        raise InputError(f"{file.name} is a folder; expected one image file ({', '.join(SUFFIXES)}).")
-    if not file.name.lower().endswith(SUFFIXES):
-        raise InputError(f"{file.name} is not a kind of file that is read; expected one of {', '.join(SUFFIXES)}.")
+def _load(file: Path) -> Volume:
+    """Read a file whose values may still be anything."""
+    _check_file(file)
     try:
-        image = nib.load(file)
-    except PermissionError:
-        raise InputError(f"{file.name} cannot be opened: permission denied. Check its access rights.") from None
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        stream = _byte_stream(file)
+    except OSError as error:
+        raise _unreachable(file, error) from None
+    with stream:
+        image = _parse(stream, file)
+        _check_header(image, file)
+        data = _read(image, stream, file)
+    ras, affine = _to_ras(data, np.asarray(image.affine, dtype=np.float64))
+    return Volume(ras, affine, file, _header_flags(image))
+
+
+def _check_file(file: Path) -> None:
+    kinds = ", ".join(SUFFIXES)
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(_not_found(file)) from None
+    except (OSError, ValueError) as error:
+        raise _unreachable(file, error) from None
+    if file.is_dir():
+        raise InputError(f"{file.name or file} is a folder; expected one image file ({kinds}). Give the file itself.")
+    if not file.name.lower().endswith(SUFFIXES):
+        raise InputError(f"{file.name} is not a kind of file that is read; expected one of {kinds}. Convert it first.")
+
+
+def _not_found(file: Path) -> str:
+    if file.is_symlink():
+        return (
+            f"{file.name} is a link to a file that is not there; expected an image file at this path. "
+            "Fetch its content first (for a DataLad data set: datalad get)."
+        )
+    return f"{file.name} was not found; expected an image file at this path. Check the spelling."
+
+
+def _unreachable(file: Path, error: Exception) -> InputError:
+    if isinstance(error, PermissionError):
+        return InputError(
+            f"{file.name} cannot be opened: permission denied; expected a file you may read. "
+            "Check the access rights of the file and its folder."
+        )
+    return InputError(f"{file.name} cannot be opened ({_short(error)}); expected an image file. Check the path.")
+
+
+def _byte_stream(file: Path) -> IO[bytes]:
+    if _is_packed(file):
+        return cast(IO[bytes], gzip.open(file, "rb"))
+    return file.open("rb")
+
+
+def _is_packed(file: Path) -> bool:
+    return file.name.lower().endswith((".gz", ".mgz"))
+
+
+def _parse(stream: IO[bytes], file: Path) -> SpatialImage:
+    """Header and a promise of the data; the data are read later, once the header is believed."""
+    try:
+        with _silent_nibabel():  # it would report a bad header before the refusal below does
+            return _image_class(stream, file).from_stream(stream)
+    except DAMAGED as error:
         raise InputError(
             f"{file.name} is not a readable image ({_short(error)}); expected a NIfTI or MGZ file. "
             "Check that it was copied whole."
         ) from None
-    if not isinstance(image, SpatialImage):
-        raise InputError(f"{file.name} holds no volume; expected one three-dimensional image.")
-    return image
+
+
+_HEADER_LOCK = threading.Lock()
+
+
+@contextmanager
+def _silent_nibabel() -> Iterator[None]:
+    with _HEADER_LOCK:  # two files are read at a time, and the switch is one for all
+        was = nibabel_logger.disabled
+        nibabel_logger.disabled = True
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        finally:
+            nibabel_logger.disabled = was
+
+
+def _image_class(stream: IO[bytes], file: Path) -> Any:
+    start = stream.read(4)
+    stream.seek(0)
+    if file.name.lower().endswith((".mgz", ".mgh")):
+        if start != (1).to_bytes(4, "big"):
+            raise ValueError("no MGH header at its start")
+        return nib.MGHImage
+    classes = {348: nib.Nifti1Image, 540: nib.Nifti2Image}
+    sizes = (int.from_bytes(start, "little"), int.from_bytes(start, "big"))
+    found = [classes[size] for size in sizes if size in classes]
+    if not found:
+        raise ValueError("no NIfTI header at its start" if start else "the file is empty")
+    return found[0]
 
 
 def _check_header(image: SpatialImage, file: Path) -> None:
@@ -384,7 +489,9 @@ def _check_header(image: SpatialImage, file: Path) -> None:
         )
     dtype = np.dtype(image.get_data_dtype())
     if dtype.kind not in "iuf":
-        raise InputError(f"{file.name} stores {dtype} values; expected plain numbers (a grey-valued image).")
+        raise InputError(
+            f"{file.name} stores {_kind(dtype)} values; expected plain numbers. Convert it to a grey-valued image."
+        )
     _check_declared_size(shape, dtype, file)
     spacing = np.sqrt((np.asarray(image.affine)[:3, :3] ** 2).sum(axis=0))
     size_mm = spacing * np.array(shape[:3])
@@ -393,6 +500,17 @@ def _check_header(image: SpatialImage, file: Path) -> None:
             f"{file.name} covers {' x '.join(f'{s:.0f}' for s in size_mm)} mm by its header; expected a head, "
             f"{MIN_SIZE_MM:.0f} to {MAX_SIZE_MM:.0f} mm along each axis. Check voxel sizes and shape in the header."
         )
+    if np.linalg.matrix_rank(np.asarray(image.affine)[:3, :3] / spacing, tol=1e-3) < 3:
+        raise InputError(
+            f"{file.name} has an affine whose axes fall together; expected three axes in different directions. "
+            "Repair the orientation in its header."
+        )
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    if dtype.fields:
+        return "colour"
+    return "complex" if dtype.kind == "c" else str(dtype)
 
 
 def _count(shape: tuple[int, ...]) -> str:
@@ -402,18 +520,20 @@ def _count(shape: tuple[int, ...]) -> str:
 def _check_declared_size(shape: tuple[int, ...], dtype: np.dtype[Any], file: Path) -> None:
     declared = math.prod(shape) * dtype.itemsize
     stored = file.stat().st_size
-    packed = file.name.lower().endswith((".gz", ".mgz"))
-    if declared > stored * (MAX_DEFLATE_RATIO if packed else 1):
+    if declared > stored * (MAX_DEFLATE_RATIO if _is_packed(file) else 1):
         raise InputError(
             f"{file.name} declares {declared / 1e6:.1f} MB of voxels but holds {stored / 1e6:.3f} MB; expected a file "
             "as large as its header says. It is truncated or its header is damaged: copy it again."
         )
 
 
-def _read(image: SpatialImage, file: Path) -> FloatArray:
+def _read(image: SpatialImage, stream: IO[bytes], file: Path) -> FloatArray:
     try:
-        data = np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, HeaderDataError) as error:
+        with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which is refused next
+            data = np.asarray(image.dataobj, dtype=np.float32)
+        while stream.read(1 << 20):  # gzip compares its checksum only at the very end
+            pass
+    except DAMAGED as error:
         raise InputError(
             f"{file.name} cannot be read to its end ({_short(error)}); expected a complete file. "
             "It is truncated or damaged: copy it again."
@@ -421,16 +541,25 @@ def _read(image: SpatialImage, file: Path) -> FloatArray:
     return data.reshape(data.shape[:3])
 
 
-def _check_values(data: FloatArray, file: Path) -> None:
-    low, high = float(data.min()), float(data.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        bad = int(np.count_nonzero(~np.isfinite(data)))
+def _check_values(volume: Volume) -> None:
+    low, high = _check_finite(volume)
+    if low == high:
         raise InputError(
-            f"{file.name} holds {bad} voxels that are NaN or infinite; expected finite numbers. "
+            f"{volume.name} is the same value ({low:g}) everywhere; expected the image of a head. "
+            "Check how it was made."
+        )
+
+
+def _check_finite(volume: Volume) -> tuple[float, float]:
+    """Lowest and highest value, both finite."""
+    low, high = float(volume.data.min()), float(volume.data.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        bad = int(np.count_nonzero(~np.isfinite(volume.data)))
+        raise InputError(
+            f"{volume.name} is NaN or infinite in {bad} voxel(s); expected finite numbers. "
             "Replace them (usually by 0) and run again."
         )
-    if low == high:
-        raise InputError(f"{file.name} is the same value ({low:g}) everywhere; expected the image of a head.")
+    return low, high
 
 
 def _to_ras(data: FloatArray, affine: NDArray[np.float64]) -> tuple[FloatArray, NDArray[np.float64]]:
@@ -451,7 +580,12 @@ def _flags(*volumes: Volume) -> tuple[str, ...]:
 
 
 def _short(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    """What went wrong underneath, in one line without paths."""
+    if isinstance(error, KeyError):
+        return f"unknown data type {error}"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    return line.partition(" bytes from ")[0][:120]
 
 
 def _windows(
@@ -466,4 +600,3 @@ def _windows(
 
 def _overlap(shift: NDArray[np.int_], moving: tuple[int, int, int], grid: tuple[int, int, int]) -> bool:
     return bool(((shift < np.array(grid)) & (shift + np.array(moving) > 0)).all())
-
