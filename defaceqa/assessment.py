@@ -6,12 +6,13 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from defaceqa.anatomy.registration import locate
 from defaceqa.features.extract import FeatureRow, extract
 from defaceqa.model import Model, load_model
+from defaceqa.renderer import describe_renderer
 from defaceqa.verdict import Verdict, decide
 from defaceqa.volumes import Pair, Volume, load_pair
 
@@ -45,19 +46,17 @@ class Assessment:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain Python values, in the layout of the JSON; not finite numbers are None."""
-        from defaceqa.renderer import describe_renderer
-
         verdict, card = self.verdict, self.model.card
         return _plain(
             {
                 "schema_version": SCHEMA_VERSION,
                 "verdict": verdict.verdict,
-                "face": verdict.face.as_dict(),
-                "brain": verdict.brain.as_dict(),
-                "reasons": list(verdict.reasons),
+                "face": asdict(verdict.face) | {"thresholds": dict(zip(("low", "high"), verdict.face.thresholds, strict=True))},
+                "brain": asdict(verdict.brain),
+                "reasons": verdict.reasons,
                 "features": self.features.values,
                 "undefined": self.features.undefined,
-                "flags": list(verdict.flags),
+                "flags": self.features.flags,
                 "method": self.method,
                 "model": {"name": card.name, "version": card.version, "sha256": card.artefact_sha256},
                 "renderer": {"settings_hash": self.features.settings_hash, **describe_renderer()},
@@ -122,8 +121,16 @@ def assess(
 
 def judge(pair: Pair, features: FeatureRow, model: Model, *, method: str | None = None) -> Assessment:
     """Turn the features of a pair into an assessment."""
-    model.check_settings(features.settings_hash)
-    verdict = decide(features.values, model.probability(features.values), model.card, features.flags)
+    row = features.values
+    verdict = decide(
+        row,
+        model.probability(row),
+        criterion=model.card.criterion,
+        thresholds=(model.card.thresholds.low, model.card.thresholds.high),
+        contributions=model.contributions(row),
+        flags=features.flags,
+        out_of_range=model.out_of_range(row),
+    )
     inputs = {"original": _describe(pair.original), "defaced": _describe(pair.defaced)}
     return Assessment(verdict, features, model, inputs, method)
 

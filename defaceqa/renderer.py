@@ -111,9 +111,16 @@ def probe() -> RendererInfo:
         return _failed(f"The renderer ended with code {done.returncode}: {last_words}")
 
 
-@functools.cache
-def describe_renderer() -> dict[str, str]:
-    """Say what this very process draws with; opens one small window the first time.
+_described: dict[str, str] = {}
+
+
+def describe_renderer(plotter: pyvista.Plotter | None = None) -> dict[str, str]:
+    """Say what this very process draws with.
+
+    Parameters
+    ----------
+    plotter : pyvista.Plotter, optional
+        One that has rendered; without it the facts of an earlier call are given, or a small window is opened once.
 
     Returns
     -------
@@ -125,11 +132,14 @@ def describe_renderer() -> dict[str, str]:
     RenderError
         When this machine cannot draw.
     """
-    plotter = _small_plotter()
-    plotter.screenshot(return_img=True)  # the first one draws; before it OpenGL has no name
-    facts = _facts(plotter)
-    plotter.close()
-    return facts
+    if not _described:
+        own = None if plotter is not None else _small_plotter()
+        if own is not None:
+            own.screenshot(return_img=True)  # the first one draws; before it OpenGL has no name
+        _described.update(_facts(plotter or own))
+        if own is not None:
+            own.close()
+    return dict(_described)
 
 
 def remedy() -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defaceqa.head import WORKING_SPACING_MM
-from defaceqa.renderer import prepare_environment
+from defaceqa.renderer import describe_renderer, prepare_environment
 from defaceqa.surfaces import Surface
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def render_views(surfaces: list[Surface], focus_mm: NDArray[np.float64]) -> list
     prepare_environment()
     plotter = _plotter()
     try:
-        return [_render(plotter, surface, focus_mm) for surface in surfaces]
+        views = [_render(plotter, surface, focus_mm) for surface in surfaces]
+        describe_renderer(plotter)  # noted while a window is open: opening another one for it would cost half a second
+        return views
     finally:
         plotter.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -87,15 +87,13 @@ def extract(pair: Pair, *, anatomy: Anatomy | None = None, progress: Progress | 
     say = progress or (lambda step: None)
     say("measuring head and surfaces")
     working = working_pair(pair)
-    original = skin_surface(clear_original(working.original, working.head), working.threshold, working.origin_mm)
-    cleared = clear_defaced(working.defaced, working.original, working.head, working.threshold)
-    defaced = skin_surface(cleared, working.threshold, working.origin_mm)
+    original, defaced = pair_surfaces(working)
     with ThreadPoolExecutor(max_workers=1) as pool:
         regions = pool.submit(_region_values, working, original, defaced, anatomy)
         say("rendering five views")
         views = renders.render_views([original, defaced], renders.camera_focus_mm(working.head, working.origin_mm))
         say("comparing views")
-        values = _similarity(views) | _losses(pair, working) | _wait(regions)
+        values = _similarity(views) | _losses(pair, working) | regions.result()
     return _row(values, pair, working, anatomy)
 
 
@@ -110,6 +108,13 @@ def working_pair(pair: Pair) -> WorkingPair:
     gain = loss.intensity_gain(original, defaced, mask, threshold)
     origin_mm = head_module.working_origin_mm(pair.original.shape, spacing)
     return WorkingPair(original, defaced / np.float32(gain), mask, threshold, tissue - air, origin_mm, gain)
+
+
+def pair_surfaces(working: WorkingPair) -> tuple[Surface, Surface]:
+    """Skin of the original, and of the defaced image at the same iso-value."""
+    cleared = clear_defaced(working.defaced, working.original, working.head, working.threshold)
+    original = skin_surface(clear_original(working.original, working.head), working.threshold, working.origin_mm)
+    return original, skin_surface(cleared, working.threshold, working.origin_mm)
 
 
 def outer_skin_points(working: WorkingPair, surface: Surface, landmarks_mm: dict[str, NDArray[np.float64]]) -> residual.Skin:
@@ -151,10 +156,6 @@ def _losses(pair: Pair, working: WorkingPair) -> dict[str, float]:
     values |= loss.loss(change, pair.brain, spacing, "brain")
     values["brain_to_head_ratio"] = float(pair.brain.sum() / max(head.sum(), 1))
     return values
-
-
-def _wait(future: Future[dict[str, float]]) -> dict[str, float]:
-    return future.result()
 
 
 def _row(values: dict[str, float], pair: Pair, working: WorkingPair, anatomy: Anatomy | None) -> FeatureRow:
