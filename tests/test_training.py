@@ -1,0 +1,345 @@
+"""Training on a small made-up table: the same bytes twice, people kept apart, refusals, and honest scores."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from defaceqa.errors import LabelError
+from defaceqa.features.table import FEATURES
+from defaceqa.model import load_model
+from defaceqa.training import PAPER_4, TrainingResult, monotone_directions, read_table, train
+from defaceqa.training.calibration import calibrate, fit_sigmoid
+from defaceqa.training.candidates import CANDIDATES, Rows, fit, log_odds
+from defaceqa.training.folds import check_folds, fold_numbers, grouped_folds
+from defaceqa.training.nested import choose
+
+COLUMNS = (*PAPER_4, "residual_nose", "residual_mouth", "residual_worst", "masd_face_mm")
+Row = dict[str, str]
+
+
+def made_up_rows(people: int = 30, each: int = 8, seed: int = 0) -> list[Row]:
+    """Rows in which the residual decides, FSIM and head loss know a little, and each person shifts their features."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for person in range(people):
+        shift = generator.normal(scale=0.03)
+        for pair in range(each):
+            nose, mouth = generator.beta(0.5, 1.0, size=2)
+            worst = max(nose, mouth)
+            insufficient = int(worst + generator.normal(scale=0.05) > 0.3)
+            values = {
+                "fsim_mean": 0.9 + 0.05 * worst + shift + generator.normal(scale=0.03),
+                "ssim_mean": 0.85 + 0.05 * worst + shift + generator.normal(scale=0.05),
+                "head_removed_fraction": 0.15 - 0.1 * worst + generator.normal(scale=0.04),
+                "brain_removed_fraction": abs(generator.normal(scale=0.01)),
+                "residual_nose": nose,
+                "residual_mouth": float("nan") if generator.random() < 0.1 else mouth,
+                "residual_worst": worst,
+                "masd_face_mm": 12 * (1 - worst) + generator.normal(),
+            }
+            rows.append(
+                {"subject": f"s{person:02d}", "head_id": f"h{person:02d}", "method": ("a", "b")[pair % 2]}
+                | {"outcome": ("good", "part")[insufficient], "settings_hash": "c" * 64, "modality": "T1w"}
+                | {"label_lenient": str(insufficient), "label_strict": str(int(worst > 0.1))}
+                | {name: "" if np.isnan(value) else f"{value:.6g}" for name, value in values.items()}
+            )
+    return rows
+
+
+def write_table(path: Path, rows: list[Row]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def tsv(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+SMALL: Mapping[str, Any] = {"kinds": ("lr", "xgb"), "n_outer": 3, "n_inner": 2}
+
+
+@pytest.fixture(scope="module")
+def table_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_table(tmp_path_factory.mktemp("table") / "training.tsv", made_up_rows())
+
+
+@pytest.fixture(scope="module")
+def result(table_path: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    return train(table_path, tmp_path_factory.mktemp("models"), "lenient", **SMALL)
+
+
+def score(result: TrainingResult, features: str, model: str) -> Mapping[str, Any]:
+    return next(row for row in result.scores if (row["features"], row["model"]) == (features, model))
+
+
+# --- what comes out ---
+
+
+def test_a_trained_model_loads_and_judges(result: TrainingResult) -> None:
+    model = load_model(result.folder, settings_hash="c" * 64)
+    assert model.columns == tuple(name for name in FEATURES if name in COLUMNS)
+    gone = dict.fromkeys(COLUMNS, 0.02) | {"masd_face_mm": 12.0, "fsim_mean": 0.9, "ssim_mean": 0.85}
+    there = gone | {"residual_nose": 0.9, "residual_worst": 0.9, "masd_face_mm": 1.0, "fsim_mean": 0.95}
+    assert model.probability(gone) < 0.2 < 0.8 < model.probability(there)
+    shares = model.contributions(there)
+    assert max(shares, key=lambda name: shares[name]) in ("residual_worst", "residual_nose")
+
+
+def test_the_folder_holds_every_table_and_nothing_half_written(result: TrainingResult) -> None:
+    names = sorted(path.name for path in result.folder.iterdir())
+    assert names == ["breakdown.tsv", "card.json", "model.json", "oof.tsv", "scores.tsv"]
+
+
+def test_the_shipped_model_beats_the_papers_set_and_the_rules_on_the_same_folds(result: TrainingResult) -> None:
+    own = score(result, "defaceqa", "xgb")["auroc_mean"]
+    assert own > 0.95
+    assert own > score(result, "paper-4", "xgb")["auroc_mean"] + 0.05
+    assert own > score(result, "FSIM alone", "rule")["auroc_mean"] + 0.05
+    assert [row["model"] for row in result.scores if row["shipped"] == "yes"] == [result.card.kind]
+
+
+def test_the_interval_of_the_auroc_holds_the_pooled_one(result: TrainingResult) -> None:
+    row = score(result, "defaceqa", "xgb")
+    assert row["auroc_low"] <= row["auroc_pooled"] <= row["auroc_high"]
+
+
+def test_out_of_fold_rows_keep_each_person_in_one_fold(result: TrainingResult) -> None:
+    rows = tsv(result.folder / "oof.tsv")
+    assert len(rows) == 240
+    assert all(len({row["fold"] for row in rows if row["subject"] == s}) == 1 for s in {r["subject"] for r in rows})
+    assert {row["fold"] for row in rows} == {"1", "2", "3"}
+
+
+def test_the_stated_miss_rate_is_that_of_the_out_of_fold_table(result: TrainingResult) -> None:
+    rows = tsv(result.folder / "oof.tsv")
+    cuts = result.card.thresholds
+    insufficient = [float(row[f"defaceqa:{result.card.kind}"]) for row in rows if row["label"] == "1"]
+    assert np.mean([value <= cuts.low for value in insufficient]) == pytest.approx(cuts.miss_rate)
+    assert cuts.miss_rate <= 0.01
+
+
+def test_the_card_says_what_the_model_has_seen(result: TrainingResult) -> None:
+    raw = json.loads((result.folder / "card.json").read_text())
+    assert raw["training"]["group_key"] == "subject"
+    assert (raw["training"]["rows"], raw["training"]["subjects"]) == (240, 30)
+    assert sum(raw["training"]["outcomes"].values()) == 240
+    assert raw["training"]["methods"] == {"a": 120, "b": 120}
+    assert raw["settings_hash"] == "c" * 64
+    assert {"numpy", "scikit-learn"} <= set(raw["packages"])
+    units = {column["name"]: column["unit"] for column in raw["columns"]}
+    assert units["masd_face_mm"] == "mm"
+
+
+def test_training_twice_gives_the_same_bytes_whatever_the_order_of_the_rows_or_the_processes(
+    result: TrainingResult, tmp_path: Path
+) -> None:
+    rows = made_up_rows()
+    order = np.random.default_rng(5).permutation(len(rows))
+    again = train(write_table(tmp_path / "t.tsv", [rows[i] for i in order]), tmp_path, "lenient", **SMALL, n_jobs=2)
+    for name in ("model.json", "scores.tsv", "oof.tsv", "breakdown.tsv"):
+        assert (again.folder / name).read_bytes() == (result.folder / name).read_bytes(), name
+    # The card differs in one thing only: the sha256 of the shuffled file.
+    card = (again.folder / "card.json").read_text()
+    found, expected = again.card.training["table_sha256"], result.card.training["table_sha256"]
+    assert card.replace(found, expected) == (result.folder / "card.json").read_text()
+
+
+def test_more_of_the_face_never_lowers_the_probability_of_a_trained_model(result: TrainingResult) -> None:
+    model = load_model(result.folder)
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        row = {column.name: float(generator.uniform(column.minimum, column.maximum)) for column in model.card.columns}
+        steps = [model.log_odds(row | {"residual_worst": value}) for value in np.linspace(0, 1, 21)]
+        assert (np.diff(steps) >= -1e-6).all()
+
+
+def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:
+    rows = made_up_rows()
+    labels = np.random.default_rng(6).permutation([row["label_lenient"] for row in rows])
+    for row, label in zip(rows, labels, strict=True):
+        row["label_lenient"] = str(label)
+    made = train(write_table(tmp_path / "t.tsv", rows), tmp_path, "lenient", beside={}, **SMALL)
+    assert score(made, "defaceqa", "xgb")["auroc_pooled"] == pytest.approx(0.5, abs=0.12)
+    assert made.card.thresholds.review_share > 0.8
+
+
+def test_progress_is_told_and_reaches_its_end(table_path: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    options = {"kinds": ("lr",), "n_outer": 3, "n_inner": 2, "beside": {}}
+    train(table_path, tmp_path, "strict", **options, progress=lambda done, all_, what: told.append((done, all_)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_logistic_regression_ships_as_coefficients_that_predict_what_it_predicted(
+    table_path: Path, tmp_path: Path
+) -> None:
+    made = train(table_path, tmp_path, "lenient", kinds=("lr",), n_outer=3, n_inner=2, beside={})
+    model = load_model(made.folder)
+    table = read_table(table_path, "lenient", model.columns)
+    rows = Rows(table.values, table.labels, table.weights, table.groups)
+    chosen = choose(CANDIDATES["lr"], rows, [0] * len(model.columns), 3, 0)
+    fitted = fit(CANDIDATES["lr"], chosen.parameters, rows, [], 0)
+    expected = calibrate(log_odds(fitted, table.values), chosen.calibration)
+    found = [model.probability(dict(zip(model.columns, values, strict=True))) for values in table.values]
+    assert np.allclose(found, expected, atol=1e-9)
+
+
+def test_boosted_trees_ship_as_they_were_fitted(table_path: Path, result: TrainingResult) -> None:
+    if result.card.kind != "xgb":
+        pytest.skip("logistic regression was better on this table")
+    model = load_model(result.folder)
+    table = read_table(table_path, "lenient", model.columns)
+    rows = Rows(table.values, table.labels, table.weights, table.groups)
+    constraints = [monotone_directions()[name] for name in model.columns]
+    fitted = fit(CANDIDATES["xgb"], result.card.training["hyperparameters"], rows, constraints, 0)
+    expected = calibrate(log_odds(fitted, table.values), result.card.calibration)
+    found = [model.probability(dict(zip(model.columns, values, strict=True))) for values in table.values]
+    assert np.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "rf"])
+def test_kinds_that_are_only_reported_learn_too(table_path: Path, kind: str) -> None:
+    table = read_table(table_path, "lenient", COLUMNS)
+    rows = Rows(table.values, table.labels, table.weights, table.groups)
+    train_rows, test_rows = grouped_folds(table.labels, table.groups, 3, 0, "fold")[0]
+    fitted = fit(CANDIDATES[kind], CANDIDATES[kind].grid[0], rows.take(train_rows), [0] * len(COLUMNS), 0)
+    called = log_odds(fitted, table.values[test_rows]) > 0
+    assert np.mean(called == table.labels[test_rows]) > 0.85
+
+
+# --- what is refused ---
+
+
+def refused(tmp_path: Path, change: Callable[[list[Row]], None], message: str, **options: Any) -> None:
+    rows = made_up_rows(people=6, each=4)
+    change(rows)
+    with pytest.raises(LabelError, match=message):
+        train(write_table(tmp_path / "t.tsv", rows), tmp_path, "lenient", **(dict(SMALL) | options))
+    assert not (tmp_path / "lenient").exists()
+
+
+def set_all(column: str, value: str) -> Callable[[list[Row]], None]:
+    return lambda rows: [row.update({column: value}) for row in rows] and None
+
+
+def set_one(column: str, value: str) -> Callable[[list[Row]], None]:
+    return lambda rows: rows[0].update({column: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_one("label_lenient", "2"), "line 2: unknown label '2'"),
+        (set_one("fsim_mean", "high"), "fsim_mean is 'high'"),
+        (set_one("fsim_mean", "inf"), "finite"),
+        (set_one("settings_hash", "d" * 64), "mixes 2 render settings"),
+        (set_one("subject", ""), "subject is empty"),
+        (set_one("subject", "someone else"), "head h00 belongs to"),
+        (set_all("label_lenient", ""), "no row with a label_lenient"),
+        (set_all("label_lenient", "0"), "without any insufficient"),
+        (set_all("residual_nose", ""), "residual_nose is undefined in every row"),
+    ],
+)
+def test_a_table_that_cannot_teach_is_refused(
+    tmp_path: Path, change: Callable[[list[Row]], None], message: str
+) -> None:
+    refused(tmp_path, change, message)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    refused(tmp_path, lambda rows: [row.pop("method") for row in rows] and None, "lacks the column 'method'")
+
+
+def test_a_fold_without_a_label_is_named(tmp_path: Path) -> None:
+    def only_one_person_insufficient(rows: list[Row]) -> None:
+        for row in rows:
+            row["label_lenient"] = str(int(row["subject"] == "s00"))
+
+    refused(tmp_path, only_one_person_insufficient, r"Outer fold \d (tests|trains) without any insufficient")
+
+
+def test_fewer_people_than_folds_are_refused(tmp_path: Path) -> None:
+    refused(tmp_path, lambda rows: None, "6 people cannot be split into 9 folds", n_outer=9)
+
+
+def test_kinds_that_cannot_ship_or_are_unknown_are_refused(tmp_path: Path) -> None:
+    refused(tmp_path, lambda rows: None, "can be shipped", kinds=("rf",))
+    refused(tmp_path, lambda rows: None, "Unknown kind of model 'svm'", kinds=("svm", "xgb"))
+
+
+def test_a_person_on_both_sides_of_a_fold_is_named() -> None:
+    labels, groups = np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "a"])
+    leaking = [(np.array([0, 1]), np.array([2, 3]))]
+    with pytest.raises(LabelError, match="Subject a is on both sides of outer fold 1"):
+        check_folds(leaking, labels, groups, "outer fold")
+
+
+# --- the parts ---
+
+
+def test_folds_test_every_row_once_and_split_nobody() -> None:
+    generator = np.random.default_rng(0)
+    labels, groups = generator.integers(2, size=300), np.array([f"s{n}" for n in generator.integers(40, size=300)])
+    numbers = fold_numbers(grouped_folds(labels, groups, 5, 0, "fold"), 300)
+    assert set(numbers) == {1, 2, 3, 4, 5}
+    assert all(len(set(numbers[groups == name])) == 1 for name in set(groups))
+
+
+def test_the_sigmoid_recovers_what_made_the_labels() -> None:
+    generator = np.random.default_rng(0)
+    odds = generator.normal(scale=2, size=20000)
+    labels = (generator.random(20000) < calibrate_plain(1.5 * odds - 0.5)).astype(int)
+    found = fit_sigmoid(odds, labels, np.ones(20000))
+    assert found.slope == pytest.approx(1.5, abs=0.1)
+    assert found.intercept == pytest.approx(-0.5, abs=0.1)
+
+
+def calibrate_plain(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-odds))
+
+
+def test_the_sigmoid_stays_finite_when_the_classes_separate_and_upright_when_they_are_reversed() -> None:
+    odds, labels = np.linspace(-5, 5, 100), np.repeat([0, 1], 50)
+    separated = fit_sigmoid(odds, labels, np.ones(100))
+    assert 0 < separated.slope < 50
+    reversed_ = fit_sigmoid(odds, 1 - labels, np.ones(100))
+    assert reversed_.slope > 0
+    assert calibrate(odds, reversed_) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_row_with_weight_two_counts_as_two_rows() -> None:
+    generator = np.random.default_rng(1)
+    odds, labels = generator.normal(size=60), generator.integers(2, size=60)
+    weights = np.where(np.arange(60) < 20, 2.0, 1.0)
+    doubled = fit_sigmoid(np.r_[odds, odds[:20]], np.r_[labels, labels[:20]], np.ones(80))
+    weighted = fit_sigmoid(odds, labels, weights)
+    assert (weighted.slope, weighted.intercept) == pytest.approx((doubled.slope, doubled.intercept), abs=1e-3)
+
+
+def test_weights_of_the_table_are_read_and_bad_ones_refused(tmp_path: Path) -> None:
+    rows = made_up_rows(people=4, each=2)
+    for row in rows:
+        row["weight"] = "3"
+    path = write_table(tmp_path / "t.tsv", rows)
+    assert read_table(path, "lenient", COLUMNS).weights.tolist() == [3.0] * 8
+    rows[0]["weight"] = "0"
+    with pytest.raises(LabelError, match="line 2: weight is 0"):
+        read_table(write_table(path, rows), "lenient", COLUMNS)
+
+
+def test_directions_follow_what_a_feature_means() -> None:
+    directions = monotone_directions()
+    assert directions["residual_nose"] == directions["fsim_frontal"] == 1
+    assert directions["head_removed_fraction"] == directions["masd_face_mm"] == -1
+    assert directions["brain_removed_fraction"] == directions["brain_to_head_ratio"] == 0
