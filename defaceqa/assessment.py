@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,7 +52,8 @@ class Assessment:
             {
                 "schema_version": SCHEMA_VERSION,
                 "verdict": verdict.verdict,
-                "face": asdict(verdict.face) | {"thresholds": dict(zip(("low", "high"), verdict.face.thresholds, strict=True))},
+                "face": asdict(verdict.face)
+                | {"thresholds": {"low": card.thresholds.low, "high": card.thresholds.high}},
                 "brain": asdict(verdict.brain),
                 "reasons": verdict.reasons,
                 "features": self.features.values,
@@ -113,8 +115,8 @@ def assess(
     model = model or load_model(criterion)
     say("reading both images")
     pair = load_pair(original, defaced, brain_mask=brain_mask)
-    say("locating the face")
-    features = extract(pair, anatomy=locate(pair.original), progress=progress)
+    with ThreadPoolExecutor(max_workers=1) as pool:  # the face is located while the views are rendered
+        features = extract(pair, anatomy=pool.submit(locate, pair.original), progress=progress)
     say("deciding")
     return judge(pair, features, model, method=method)
 

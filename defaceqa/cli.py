@@ -56,8 +56,13 @@ def main() -> None:
 @click.argument("original", type=FILE)
 @click.argument("defaced", type=FILE)
 @click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
-@click.option("--criterion", type=click.Choice(["lenient", "strict"]), default="lenient", show_default=True,
-              help="lenient: a trace of one facial feature may stay; strict: none, and most of cheeks and jaw gone.")
+@click.option(
+    "--criterion",
+    type=click.Choice(["lenient", "strict"]),
+    default="lenient",
+    show_default=True,
+    help="lenient: a trace of one facial feature may stay; strict: none, and most of cheeks and jaw gone.",
+)
 @click.option("--method", help="Name of the defacing tool; written into the record.")
 @click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one.")
 @click.option("--json", "json_file", type=FILE, help="Write the full record as JSON; - for standard output.")
@@ -90,8 +95,14 @@ def predict(
 @click.argument("original", type=FILE)
 @click.argument("defaced", type=FILE)
 @click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
-@click.option("--set", "feature_set", type=click.Choice(["full", "paper-ism"]), default="full", show_default=True,
-              help="paper-ism: the four numbers of image-similarity-measures on the same renders.")
+@click.option(
+    "--set",
+    "feature_set",
+    type=click.Choice(["full", "paper-ism"]),
+    default="full",
+    show_default=True,
+    help="paper-ism: the four numbers of image-similarity-measures on the same renders.",
+)
 @click.option("--out", type=FILE, default="-", show_default=True, help="TSV file; - for standard output.")
 def extract(original: Path, defaced: Path, brain_mask: Path | None, feature_set: str, out: Path) -> int:
     """Measure a pair: one row of features as TSV, n/a where undefined."""
@@ -117,14 +128,20 @@ def features() -> int:
 @commands.command()
 @click.argument("table", type=FILE)
 @click.option("--out", type=FILE, required=True, help="Folder for the models, one per criterion.")
-@click.option("--criterion", "criteria", type=click.Choice(["lenient", "strict"]), multiple=True,
-              default=("lenient", "strict"), show_default=True)
+@click.option(
+    "--criterion",
+    "criteria",
+    type=click.Choice(["lenient", "strict"]),
+    multiple=True,
+    default=("lenient", "strict"),
+    show_default=True,
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 def train(table: Path, out: Path, criteria: tuple[str, ...], seed: int) -> int:
     """Fit models to TABLE (features and labels), people kept apart, and write them with their cards."""
-    from defaceqa.terminal import progress_line
+    from defaceqa.terminal import progress_bar
 
-    with progress_line() as progress:
+    with progress_bar() as progress:
         from defaceqa.training import train as fit
 
         for criterion in criteria:
@@ -179,5 +196,3 @@ def write_text(text: str, path: Path) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-

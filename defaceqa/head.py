@@ -67,7 +67,7 @@ def intensity_levels(data: FloatArray) -> tuple[float, float, float]:
     cap = np.percentile(values, 99.8)
     if cap > values.min():
         values = np.minimum(values, cap)  # vessels and fat must not stretch the histogram
-    split = threshold_otsu(values)
+    split = float(threshold_otsu(values))  # type: ignore[no-untyped-call]
     low, high = values[values < split], values[values >= split]
     if low.size == 0 or high.size == 0:  # next to nothing but air
         return float(values.min()), 0.0, float(values.max())

@@ -26,6 +26,20 @@ def progress_line() -> Iterator[Callable[[str], None]]:
         yield lambda step: status.update(step)
 
 
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar with the remaining time on standard error when it is a terminal; say nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, what: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting")
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
+
+
 def show(assessment: Assessment) -> None:
     """Print a verdict: coloured on a terminal, plain lines in a pipe."""
     from rich.console import Console
@@ -36,9 +50,17 @@ def show(assessment: Assessment) -> None:
     verdict = assessment.verdict
     head = Text(f" {verdict.verdict.upper()} ", style=STYLES[verdict.verdict])
     console.print(head + Text(f"  {assessment.inputs['defaced']['name']}", style="bold"))
-    console.print(f"  face   {verdict.face.verdict:<7}{verdict.face.sentence}")
-    console.print(f"  brain  {verdict.brain.verdict:<7}{verdict.brain.sentence}")
+    console.print(f"  face   {verdict.face.verdict:<7} {_face_line(assessment)}")
+    console.print(f"  brain  {_brain_word(assessment):<7} {verdict.brain.reason}")
     for number, reason in enumerate(verdict.reasons[:SHOWN_REASONS], start=1):
         console.print(Padding(f"{number}. {reason}", (0, 0, 0, 2)))
-    for flag in verdict.flags:
-        console.print(f"  note   {flag}")
+
+
+def _brain_word(assessment: Assessment) -> str:
+    return assessment.verdict.brain.verdict if assessment.verdict.brain.judged else "-"
+
+
+def _face_line(assessment: Assessment) -> str:
+    face = assessment.verdict.face
+    cuts = f"pass up to {face.thresholds[0]:.0%}, fail from {face.thresholds[1]:.0%}"
+    return f"{face.probability:.0%} likely insufficiently defaced ({face.criterion} criterion: {cuts})"

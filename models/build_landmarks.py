@@ -80,7 +80,9 @@ def carry(volume: Volume) -> tuple[Points, float]:
     return world, overlap(template, matrix, head, origin_mm)
 
 
-def _deformed(template: Template, data: NDArray[np.float32], matrix: NDArray[np.float64], origin_mm: NDArray[np.float64]) -> Points:
+def _deformed(
+    template: Template, data: NDArray[np.float32], matrix: NDArray[np.float64], origin_mm: NDArray[np.float64]
+) -> Points:
     """Landmarks in template mm after matching the front of the head."""
     low, high = _face_box(template)
     window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
@@ -117,7 +119,9 @@ def _demons(fixed: NDArray[np.float32], moving: NDArray[np.float32]) -> NDArray[
         demons.SetNumberOfIterations(iterations)
         demons.SetSmoothDisplacementField(True)
         demons.SetStandardDeviations(FIELD_SMOOTHING_VOXELS)
-        images = [sitk.GetImageFromArray(ndimage.gaussian_filter(x, smoothing).transpose(2, 1, 0)) for x in (fixed, moving)]
+        images = [
+            sitk.GetImageFromArray(ndimage.gaussian_filter(x, smoothing).transpose(2, 1, 0)) for x in (fixed, moving)
+        ]
         field = demons.Execute(*images) if field is None else demons.Execute(*images, field)
     return np.moveaxis(sitk.GetArrayFromImage(field), -1, 0).transpose(0, 3, 2, 1)
 
@@ -152,7 +156,9 @@ def _rows(head_id: str, subject: str, found: Points, corrected: dict[str, dict[s
         if name in corrected:
             row = dict(corrected[name])
         elif name in found:
-            row = {f"{axis}_mm": f"{value:.1f}" for axis, value in zip("xyz", found[name], strict=True)} | {"status": "carried"}
+            row = {f"{axis}_mm": f"{value:.1f}" for axis, value in zip("xyz", found[name], strict=True)} | {
+                "status": "carried"
+            }
         else:
             row = dict.fromkeys(("x_mm", "y_mm", "z_mm"), "n/a") | {"status": "outside"}
         rows.append(row | {"head_id": head_id, "subject": subject, "landmark": name})

@@ -117,12 +117,12 @@ def register(template: Template, data: FloatArray, head: BoolArray, origin_mm: N
     start = _look_around(template, data, origin_mm, centre, target)
     fixed, mask = _template_image(template, FINE_MM)
     moving = _image(data, origin_mm, WORKING_SPACING_MM, FINE_MM)
-    similar = _optimise(fixed, mask, moving, start, step_mm=2.0, iterations=60)
+    _optimise(fixed, mask, moving, start, step_mm=2.0, iterations=60)
     affine = sitk.AffineTransform(3)
     affine.SetCenter(start.GetCenter())
-    affine.SetMatrix(similar.GetMatrix())
-    affine.SetTranslation(similar.GetTranslation())
-    affine = _optimise(fixed, mask, moving, affine, step_mm=1.0, iterations=100)
+    affine.SetMatrix(start.GetMatrix())
+    affine.SetTranslation(start.GetTranslation())
+    _optimise(fixed, mask, moving, affine, step_mm=1.0, iterations=100)
     return _matrix(affine)
 
 
@@ -151,12 +151,16 @@ def _upper_centre(head: BoolArray, origin_mm: NDArray[np.float64], spacing_mm: f
     filled = np.flatnonzero(head.sum(axis=(0, 1)) > 25)
     top = int(filled.max())
     upper = head[:, :, max(0, top - int(BELOW_TOP_MM / spacing_mm)) : top + 1]
-    centre = np.argwhere(upper).mean(axis=0) + [0, 0, max(0, top - int(BELOW_TOP_MM / spacing_mm))]
+    centre = np.argwhere(upper).mean(axis=0) + np.array([0, 0, max(0, top - int(BELOW_TOP_MM / spacing_mm))])
     return np.asarray(origin_mm + spacing_mm * centre)
 
 
 def _look_around(
-    template: Template, data: FloatArray, origin_mm: NDArray[np.float64], centre: NDArray[np.float64], target: NDArray[np.float64]
+    template: Template,
+    data: FloatArray,
+    origin_mm: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    target: NDArray[np.float64],
 ) -> SimpleITK.Similarity3DTransform:
     """Best of a few dozen poses at 8 mm, by the same cost the registration uses."""
     fixed, mask = _template_image(template, COARSE_MM)
@@ -198,15 +202,15 @@ def _method(mask: SimpleITK.Image) -> SimpleITK.ImageRegistrationMethod:
 
 
 def _optimise(
-    fixed: SimpleITK.Image, mask: SimpleITK.Image, moving: SimpleITK.Image, start: SimpleITK.Transform, *,
+    fixed: SimpleITK.Image, mask: SimpleITK.Image, moving: SimpleITK.Image, transform: SimpleITK.Transform, *,
     step_mm: float, iterations: int
-) -> SimpleITK.Transform:  # fmt: skip
+) -> None:  # fmt: skip
+    """Move the transform, in place, to the best match."""
     method = _method(mask)
-    method.SetInitialTransform(start, inPlace=True)
+    method.SetInitialTransform(transform, inPlace=True)
     method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, iterations, gradientMagnitudeTolerance=1e-6)
     method.SetOptimizerScalesFromPhysicalShift()
     method.Execute(fixed, moving)
-    return start
 
 
 def _template_image(template: Template, spacing_mm: float) -> tuple[SimpleITK.Image, SimpleITK.Image]:

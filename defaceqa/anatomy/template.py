@@ -55,7 +55,7 @@ def load_template() -> Template:
     brain = nib.as_closest_canonical(nib.load(folder / "brain.nii.gz"))
     return Template(
         head=np.asarray(image.dataobj, dtype=np.float32),
-        brain=np.asarray(brain.dataobj, dtype=np.float32) / 255,
+        brain=np.asarray(brain.dataobj, dtype=np.float32) / np.float32(255),
         origin_mm=np.asarray(image.affine[:3, 3], dtype=np.float64),
         spacing_mm=np.abs(np.diag(image.affine)[:3]),
         landmarks_mm=read_landmarks(folder / "landmarks.tsv"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,15 +68,17 @@ class WorkingPair:
     gain: float
 
 
-def extract(pair: Pair, *, anatomy: Anatomy | None = None, progress: Progress | None = None) -> FeatureRow:
+def extract(
+    pair: Pair, *, anatomy: Anatomy | Future[Anatomy] | None = None, progress: Progress | None = None
+) -> FeatureRow:
     """Measure a pair.
 
     Parameters
     ----------
     pair : Pair
-    anatomy : Anatomy, optional
-        Where the face is in the original (:func:`defaceqa.anatomy.registration.locate`); without it the region
-        features are undefined.
+    anatomy : Anatomy or Future of one, optional
+        Where the face is in the original (:func:`defaceqa.anatomy.registration.locate`), perhaps still being found
+        by another thread; without it the region features are undefined.
     progress : callable, optional
         Told the name of each slow step.
 
@@ -88,13 +90,14 @@ def extract(pair: Pair, *, anatomy: Anatomy | None = None, progress: Progress | 
     say("measuring head and surfaces")
     working = working_pair(pair)
     original, defaced = pair_surfaces(working)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        regions = pool.submit(_region_values, working, original, defaced, anatomy)
-        say("rendering five views")
-        views = renders.render_views([original, defaced], renders.camera_focus_mm(working.head, working.origin_mm))
-        say("comparing views")
-        values = _similarity(views) | _losses(pair, working) | regions.result()
-    return _row(values, pair, working, anatomy)
+    say("rendering five views")
+    views = renders.render_views([original, defaced], renders.camera_focus_mm(working.head, working.origin_mm))
+    say("comparing views")
+    values = _similarity(views) | _losses(pair, working)
+    say("measuring the regions of the face")
+    found = anatomy.result() if isinstance(anatomy, Future) else anatomy
+    values |= _region_values(working, original, defaced, found)
+    return _row(values, pair, working, found)
 
 
 def working_pair(pair: Pair) -> WorkingPair:
@@ -117,7 +120,9 @@ def pair_surfaces(working: WorkingPair) -> tuple[Surface, Surface]:
     return original, skin_surface(cleared, working.threshold, working.origin_mm)
 
 
-def outer_skin_points(working: WorkingPair, surface: Surface, landmarks_mm: dict[str, NDArray[np.float64]]) -> residual.Skin:
+def outer_skin_points(
+    working: WorkingPair, surface: Surface, landmarks_mm: dict[str, NDArray[np.float64]]
+) -> residual.Skin:
     """The original's outer skin in the face regions that landmarks (grid mm) define."""
     outside = outer_skin(surface, working.head, working.origin_mm)
     points = surface.vertices_mm[outside]

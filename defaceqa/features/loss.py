@@ -25,7 +25,7 @@ head.
 """
 
 RESCALED_BEYOND = 0.10
-"""A gain of the whole head further from 1 than this is a change of units (0..1 for 0..4095), taken back first."""
+"""A gain of the whole head further from 1 than this is a change of units (0..1 for 0..4095) and taken back."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import io
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from defaceqa import renders
 from defaceqa.anatomy.registration import locate
@@ -57,8 +58,8 @@ def measure(
     if feature_set == "paper-ism":
         say("rendering five views")
         return row | _paper_ism(pair)
-    say("locating the face")
-    features = extract(pair, anatomy=locate(pair.original), progress=progress)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        features = extract(pair, anatomy=pool.submit(locate, pair.original), progress=progress)
     reasons = "; ".join(f"{name}: {reason}" for name, reason in features.undefined.items())
     return row | features.values | {"undefined": reasons, "flags": "; ".join(features.flags)}
 
