@@ -129,13 +129,9 @@ class Face:
             return values
         spacing = self.volume.spacing_mm
         start = working_origin_mm(self.volume.shape, spacing)
-        step = spacing / WORKING_SPACING_MM
-        return np.asarray(
-            ndimage.affine_transform(
-                values, step, -start / WORKING_SPACING_MM, output_shape=self.volume.shape, order=1, mode="nearest"
-            ),
-            np.float32,
-        )
+        step, shift = np.diag(spacing) / WORKING_SPACING_MM, -start / WORKING_SPACING_MM
+        shape = self.volume.shape
+        return ndimage.affine_transform(values, step, shift, output_shape=shape, order=1, mode="nearest")
 
 
 def prepare_face(volume: Volume, landmarks_mm: Mapping[str, ArrayLike], brain: BoolArray) -> Face:

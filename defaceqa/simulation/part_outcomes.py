@@ -11,7 +11,7 @@ from defaceqa.simulation.face import Face
 from defaceqa.simulation.intensities import remove
 from defaceqa.simulation.masks import plate_mask
 from defaceqa.simulation.outcome import Maker, Register, Tendency
-from defaceqa.simulation.regions import Side, behind, erase_mask, part_of
+from defaceqa.simulation.regions import Side, behind, erase_mask, part_of, with_skin_above
 from defaceqa.simulation.whole_outcomes import good_mask, good_plate
 
 FloatArray = NDArray[np.float32]
@@ -21,6 +21,8 @@ Generator = np.random.Generator
 PART_OUTCOMES = Register()
 
 EYES = ("left_eye", "right_eye")
+FEATURES = (*EYES, "nose", "mouth")
+RIM_MM = 4.0
 LEFT_IN: dict[str, tuple[str, ...]] = {
     "eyes": EYES, "left_eye": ("left_eye",), "right_eye": ("right_eye",), "nose": ("nose",), "mouth": ("mouth",),
     "cheeks": ("cheeks_jaw",), "nose_and_mouth": ("nose", "mouth"), "eyes_and_nose": (*EYES, "nose"),
@@ -49,8 +51,11 @@ def put_back(face: Face, mask: BoolArray, chosen: BoolArray, generator: Generato
 
 def _left_in(name: str, regions: tuple[str, ...]) -> Maker:
     def make(face: Face, generator: Generator) -> FloatArray:
+        others = face.skin_of(*(feature for feature in FEATURES if feature not in regions))
+        # a rim is kept free, or what is put back would run on into its neighbours and leave traces of them
+        chosen = face.skin_of(*regions) & ~face.grown(others, RIM_MM)
         mask = good_mask(face, generator)
-        return remove(face, put_back(face, mask, face.skin_of(*regions), generator), generator)
+        return remove(face, put_back(face, mask, chosen, generator), generator)
 
     make.__doc__ = f"The face is gone but the {name.replace('_', ' ')} stayed"
     return make
@@ -71,6 +76,7 @@ def _trace(features: tuple[str, ...], least: float, most: float) -> Maker:
             region = str(generator.choice(EYES)) if feature == "eye" else feature
             side = str(generator.choice(list(TRACE_SIDES[region])))
             part = part_of(face, region, generator.uniform(least, most), side)  # type: ignore[arg-type]
+            part = with_skin_above(face, part) if side == "top" else part
             mask = put_back(face, mask, part, generator)
         return remove(face, mask, generator)
 
@@ -95,7 +101,7 @@ PART_OUTCOMES.add("borderline", "part", name="three_traces")(_trace(("eye", "nos
 def eyelid_trace(face: Face, generator: Generator) -> FloatArray:
     """The face is gone but the upper lid of one eye stayed in part"""
     eye = str(generator.choice(EYES))
-    lid = part_of(face, eye, generator.uniform(0.05, 0.6), "top")
+    lid = with_skin_above(face, part_of(face, eye, generator.uniform(0.05, 0.6), "top"))
     return remove(face, put_back(face, good_mask(face, generator), lid, generator), generator)
 
 

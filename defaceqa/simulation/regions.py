@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from defaceqa.head import WORKING_SPACING_MM
 from defaceqa.simulation.face import Face
+from defaceqa.simulation.masks import BRAIN_MARGIN_MM
 
 BoolArray = NDArray[np.bool_]
 Side = Literal["top", "bottom", "left", "right", "middle", "front"]
@@ -50,7 +51,7 @@ def erase_mask(face: Face, *regions: str, keep: BoolArray | None = None, depth_m
         if keep is not None:
             chosen &= ~keep
         mask |= face.under(chosen, DEPTH_MM[region] if depth_mm is None else depth_mm)
-    return mask & (face.brain_distance_mm > 0)
+    return mask & (face.brain_distance_mm > BRAIN_MARGIN_MM)
 
 
 def part_of(face: Face, region: str, share: float, side: Side) -> BoolArray:
@@ -76,6 +77,29 @@ def part_of(face: Face, region: str, share: float, side: Side) -> BoolArray:
         rank = np.argsort(_towards(face.skin[inside], side), kind="stable")
         chosen[inside[rank[: max(1, round(share * len(inside)))]]] = True
     return chosen
+
+
+def with_skin_above(face: Face, chosen: BoolArray, reach_mm: float = 24.0) -> BoolArray:
+    """Chosen skin and the strip above it, so that a lid stays on its brow and a nose root on its forehead.
+
+    Parameters
+    ----------
+    face : Face
+    chosen : ndarray of bool, shape (n,)
+        Skin voxels.
+    reach_mm : float
+        Height of the strip over the lowest chosen voxel, in mm of an adult's face.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    if not chosen.any():
+        return chosen
+    part = face.skin[chosen]
+    low, high = part.min(axis=0), part.max(axis=0)
+    high[1:] = part[:, 1].max() + 15, low[2] + reach_mm
+    return np.asarray(chosen | ((face.skin >= low) & (face.skin <= high)).all(axis=1))
 
 
 def behind(face: Face, chosen: BoolArray) -> BoolArray:

@@ -53,7 +53,7 @@ def quickshear_loose(face: Face, generator: Generator) -> FloatArray:
 def quickshear_poor_mask(face: Face, generator: Generator) -> FloatArray:
     """Quickshear with a brain mask that misses the front of the brain, so that the brain is cut"""
     front = face.voxels[..., 1]
-    limit = float(front[face.working_brain].max()) - generator.uniform(4, 25)
+    limit = float(front[face.working_brain].max()) - generator.uniform(12, 40)
     mask = face.brain & ~face.on_image(front > limit)
     return real_tools.quickshear(face.volume, mask, buffer_mm=generator.uniform(2, 10))
 

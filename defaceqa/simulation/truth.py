@@ -11,11 +11,19 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from defaceqa.anatomy.patches import REGIONS, region_of
-from defaceqa.head import head_mask, head_threshold, intensity_levels, to_working_grid, working_origin_mm
-from defaceqa.surfaces import clear_defaced, clear_original, outer_skin, skin_surface
+from defaceqa.head import (
+    WORKING_SPACING_MM,
+    head_mask,
+    head_threshold,
+    intensity_levels,
+    to_working_grid,
+    working_origin_mm,
+)
+from defaceqa.surfaces import Surface, clear_defaced, clear_original, outer_skin, skin_surface
 from defaceqa.volumes import Volume
 
 FloatArray = NDArray[np.float32]
@@ -23,7 +31,17 @@ BoolArray = NDArray[np.bool_]
 State = Literal["gone", "trace", "present"]
 
 TOLERANCE_MM = 1.5
-"""Skin whose nearest defaced surface lies within this is still there."""
+"""Skin whose nearest defaced surface lies within this is still there,"""
+
+CHANGED_TOLERANCE_MM = 0.7
+"""or within this where the voxels under the skin were changed: a cut or a refill that grazes the old skin by chance,
+or runs on from what was kept beside it, is not the old skin."""
+
+SKIN_CHANGED_SHARE = 0.10
+"""Change of the skin's voxels, in shares of the tissue level, from which they count as changed."""
+
+UNDER_SKIN_MM = 1.0
+"""Where under the skin's surface its voxels are asked whether they changed."""
 
 FACING = 0.5
 """...if that surface looks the same way (cosine): the walls of a cut are not the old skin."""
@@ -180,18 +198,27 @@ def truth(original: Yardstick, defaced: FloatArray, *, seen: tuple[str, ...] = (
     working = to_working_grid(defaced, original.volume.spacing_mm)
     cleared = clear_defaced(working, original.working, original.head, original.threshold)
     surface = skin_surface(cleared, original.threshold, original.origin_mm)
-    kept = _kept(original, surface.vertices_mm, surface.normals)
+    kept = _kept(original, surface, _skin_changed(original, working))
     return Truth(_residuals(original, kept), seen, _brain_removed_ml(original, defaced))
 
 
-def _kept(original: Yardstick, vertices_mm: FloatArray, normals: FloatArray) -> BoolArray:
-    if len(vertices_mm) == 0:
+def _kept(original: Yardstick, surface: Surface, changed: BoolArray) -> BoolArray:
+    """Which points of the old skin are still there."""
+    if len(surface.vertices_mm) == 0:
         return np.zeros(len(original.points_mm), dtype=bool)
-    tree = cKDTree(vertices_mm)
+    tree = cKDTree(surface.vertices_mm)
     distance, index = tree.query(original.points_mm, k=3, distance_upper_bound=TOLERANCE_MM)
-    near = np.isfinite(distance)
-    facing = np.einsum("nki,ni->nk", normals[np.where(near, index, 0)], original.normals) >= FACING
+    near = distance <= np.where(changed, CHANGED_TOLERANCE_MM, TOLERANCE_MM)[:, None]
+    facing = np.einsum("nki,ni->nk", surface.normals[np.where(near, index, 0)], original.normals) >= FACING
     return np.asarray((near & facing).any(axis=1))
+
+
+def _skin_changed(original: Yardstick, working: FloatArray) -> BoolArray:
+    """At which points of the old skin the voxels under it have other values now."""
+    change = np.abs(working - original.working) / np.float32(original.tissue)
+    inside = original.points_mm - UNDER_SKIN_MM * original.normals - original.origin_mm
+    found = ndimage.map_coordinates(change, inside.T / WORKING_SPACING_MM, order=1, mode="nearest")
+    return np.asarray(found > SKIN_CHANGED_SHARE)
 
 
 def _residuals(original: Yardstick, kept: BoolArray) -> dict[str, float]:

@@ -73,7 +73,7 @@ def smoothed_face(face: Face, generator: Generator) -> FloatArray:
 def smooth_shell(face: Face, generator: Generator) -> FloatArray:
     """A featureless shell behind the old skin takes the place of the face"""
     mask = layer_mask(face, replace(good_plate(generator), wall_mm=50), 26)
-    smooth_mm, setback_mm = generator.uniform(9, 14), generator.uniform(9, 13)
+    smooth_mm, setback_mm = generator.uniform(9, 14), generator.uniform(8, 13)
     return smooth_refill(face, mask, generator, smooth_mm=smooth_mm, setback_mm=setback_mm)
 
 
