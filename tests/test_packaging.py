@@ -39,10 +39,11 @@ def run(*code_and_arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[
 def test_the_wheel_holds_every_shipped_model_file(wheel: zipfile.ZipFile, repository: Path) -> None:
     models = repository / "models"
     shipped = [path for path in models.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}]
-    assert shipped
-    for path in shipped:
-        name = f"defaceqa/models/{path.relative_to(models).as_posix()}"
-        assert wheel.read(name) == path.read_bytes()
+    names = {path: f"defaceqa/models/{path.relative_to(models).as_posix()}" for path in shipped}
+    assert names
+    missing = set(names.values()) - set(wheel.namelist())
+    assert not missing, f"add their folder to force-include in pyproject.toml: {sorted(missing)}"
+    assert all(wheel.read(name) == path.read_bytes() for path, name in names.items())
 
 
 def test_the_wheel_holds_every_module_and_the_licence(wheel: zipfile.ZipFile, repository: Path) -> None:
