@@ -97,7 +97,6 @@ def bootstrap_auroc(
     low, high : float
         NaN when no resample holds both labels; of no width when there is only one person.
     """
-
     index, counts = _resampled_people(groups, resamples, seed)
     return _interval(_resampled_auroc(labels, probabilities, index, counts))
 
@@ -106,7 +105,6 @@ def bootstrap_auroc_difference(
     labels: Labels, first: Floats, second: Floats, groups: Groups, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
     """95 % interval of AUROC(first) - AUROC(second) on the same rows, the same resampled people for both."""
-
     index, counts = _resampled_people(groups, resamples, seed)
     return _interval(_resampled_auroc(labels, first, index, counts) - _resampled_auroc(labels, second, index, counts))
 

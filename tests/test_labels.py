@@ -19,7 +19,7 @@ from defaceqa.labels import (
 
 def label(**changes: object) -> Label:
     plain = Label("p1", "s1", "pydeface", "rater A", "rater", 0, 1, None, "", "2026-01-01T00:00:00Z")
-    return Label(**{**plain.__dict__, **changes})  # type: ignore[arg-type]
+    return Label(**{**plain.__dict__, **changes})
 
 
 def table(tmp_path: Path, **changes: str) -> Path:

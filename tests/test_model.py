@@ -306,12 +306,12 @@ def test_a_card_reads_back_as_written_and_undefined_numbers_are_null() -> None:
 
 
 def test_a_criterion_finds_the_model_beside_the_package(monkeypatch: pytest.MonkeyPatch, trees_folder: Path) -> None:
-    from defaceqa.model import folder as module
+    from defaceqa import shipped as module
 
-    shipped = trees_folder.parent / "models" / "lenient"
-    shipped.parent.mkdir()
-    trees_folder.rename(shipped)
-    monkeypatch.setattr(module, "__file__", str(trees_folder.parent / "defaceqa" / "model" / "folder.py"))
+    lenient = trees_folder.parent / "models" / "lenient"
+    lenient.parent.mkdir()
+    trees_folder.rename(lenient)
+    monkeypatch.setattr(module, "__file__", str(trees_folder.parent / "defaceqa" / "shipped.py"))
     assert isinstance(load_model("lenient", features=COLUMNS), Model)
-    with pytest.raises(ModelError, match="strict model is not part of this installation"):
+    with pytest.raises(ModelError, match="models/strict is missing from this installation"):
         load_model("strict", features=COLUMNS)

@@ -137,6 +137,7 @@ def test_the_card_says_what_the_model_has_seen(result: TrainingResult) -> None:
     assert raw["training"]["methods"] == {"a": 120, "b": 120}
     assert raw["settings_hash"] == "c" * 64
     assert {"numpy", "scikit-learn"} <= set(raw["packages"])
+    assert 0 <= raw["training"]["out_of_range_share"] < 0.2
     units = {column["name"]: column["unit"] for column in raw["columns"]}
     assert units["masd_face_mm"] == "mm"
 
@@ -176,7 +177,7 @@ def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:
 
 def test_progress_is_told_and_reaches_its_end(table_path: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    options = {"kinds": ("lr",), "n_outer": 3, "n_inner": 2, "beside": {}}
+    options: dict[str, Any] = {"kinds": ("lr",), "n_outer": 3, "n_inner": 2, "beside": {}}
     train(table_path, tmp_path, "strict", **options, progress=lambda done, all_, what: told.append((done, all_)))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
@@ -230,7 +231,11 @@ def refused(tmp_path: Path, change: Callable[[list[Row]], None], message: str, *
 
 
 def set_all(column: str, value: str) -> Callable[[list[Row]], None]:
-    return lambda rows: [row.update({column: value}) for row in rows] and None
+    def change(rows: list[Row]) -> None:
+        for row in rows:
+            row[column] = value
+
+    return change
 
 
 def set_one(column: str, value: str) -> Callable[[list[Row]], None]:
@@ -258,7 +263,11 @@ def test_a_table_that_cannot_teach_is_refused(
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    refused(tmp_path, lambda rows: [row.pop("method") for row in rows] and None, "lacks the column 'method'")
+    def drop(rows: list[Row]) -> None:
+        for row in rows:
+            del row["method"]
+
+    refused(tmp_path, drop, "lacks the column 'method'")
 
 
 def test_a_fold_without_a_label_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from defaceqa.errors import ModelError
 SCHEMA_VERSION = 1
 """Raised whenever a key of `card.json` changes its meaning or a new key becomes necessary for loading."""
 
+RANGE_MARGIN = 0.05
+"""A value counts as outside the training range when it lies this share of the range beyond its ends."""
+
 CRITERIA = ("lenient", "strict")
 KINDS = ("xgb", "lr")
 """Kinds of artefact that can ship: XGBoost's own JSON, and logistic regression as plain coefficients."""
@@ -40,6 +43,11 @@ class Column:
     p99: float
     maximum: float
     constraint: int = 0
+
+    def outside(self, value: float) -> bool:
+        """Whether a value lies beyond the training range by more than `RANGE_MARGIN`; NaN does not."""
+        margin = RANGE_MARGIN * (self.maximum - self.minimum)
+        return value < self.minimum - margin or value > self.maximum + margin
 
 
 @dataclass(frozen=True)

@@ -13,29 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defaceqa.errors import ModelError
-from defaceqa.model.card import CRITERIA, Card, Column, Thresholds, read_card
+from defaceqa.model.card import CRITERIA, Card, Thresholds, read_card
 from defaceqa.model.linear import read_linear
 from defaceqa.model.trees import read_trees
+from defaceqa.shipped import shipped_folder
 
 Floats = NDArray[np.float64]
 
 CARD = "card.json"
-RANGE_MARGIN = 0.05
-"""A value counts as outside the training range when it lies this share of the range beyond its ends."""
 
 
 class Artefact(Protocol):
     """What both kinds of artefact can do with one row of values."""
 
     @property
-    def columns(self) -> tuple[str, ...]: ...
+    def columns(self) -> tuple[str, ...]:
+        """Names of the values, in order."""
+        ...
 
     @property
-    def bias(self) -> float: ...
+    def bias(self) -> float:
+        """Raw log-odds before any value is known."""
+        ...
 
-    def log_odds(self, values: Floats) -> float: ...
+    def log_odds(self, values: Floats) -> float:
+        """Raw log-odds of one row."""
+        ...
 
-    def contributions(self, values: Floats) -> Floats: ...
+    def contributions(self, values: Floats) -> Floats:
+        """Share of each value in the raw log-odds."""
+        ...
 
 
 _READERS: Mapping[str, Callable[[str, str], Artefact]] = {"xgb": read_trees, "lr": read_linear}
@@ -105,7 +112,7 @@ class Model:
     def out_of_range(self, row: Mapping[str, float]) -> list[str]:
         """Columns whose value lies outside anything in training; a column never defined in training is not asked."""
         values = dict(zip(self.columns, self._values(row), strict=True))
-        return [column.name for column in self.card.columns if _outside(values[column.name], column)]
+        return [column.name for column in self.card.columns if column.outside(values[column.name])]
 
     def check_settings(self, settings_hash: str) -> None:
         """Refuse rows whose renders were made with other settings than the model's.
@@ -168,18 +175,14 @@ def model_folder(criterion_or_path: str | Path) -> Path:
     ModelError
         No such folder.
     """
-    package = Path(__file__).resolve().parent.parent
-    places = [Path(criterion_or_path)]
     if criterion_or_path in CRITERIA:
-        places = [root / "models" / str(criterion_or_path) for root in (package, package.parent)]
-    for place in places:
-        if place.is_dir():
-            return place
-    if criterion_or_path in CRITERIA:
-        raise ModelError(f"The {criterion_or_path} model is not part of this installation; install DefaceQA again.")
-    raise ModelError(
-        f"{criterion_or_path} is not a model folder; expected {' or '.join(CRITERIA)}, or a folder that holds {CARD}."
-    )
+        return shipped_folder(str(criterion_or_path))
+    folder = Path(criterion_or_path)
+    if not folder.is_dir():
+        raise ModelError(
+            f"{folder} is not a model folder; expected {' or '.join(CRITERIA)}, or a folder that holds {CARD}."
+        )
+    return folder
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -220,11 +223,6 @@ def _feature_names() -> Collection[str]:
     from defaceqa.features.table import FEATURES
 
     return FEATURES.keys()
-
-
-def _outside(value: float, column: Column) -> bool:
-    margin = RANGE_MARGIN * (column.maximum - column.minimum)
-    return value < column.minimum - margin or value > column.maximum + margin
 
 
 def _some(names: list[str]) -> str:

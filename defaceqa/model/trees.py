@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ from defaceqa.errors import ModelError
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Interval:
+class _Interval(NamedTuple):
     """The values of one feature that reach a leaf: low <= x < high, and whether a missing value does.
 
     `share` is the share of training weight that goes the leaf's way where this feature is asked: what TreeSHAP uses
@@ -170,16 +169,18 @@ def _pack(columns: tuple[str, ...], start: float, leaves: Sequence[tuple[float, 
     # Short paths are filled up with intervals that let everything through: they change no Shapley value.
     filled = [[*box.items(), *[(0, _Interval())] * (depth - len(box))] for _, box in leaves]
     values = np.array([value for value, _ in leaves], dtype=np.float64)
-    share = np.array([[interval.share for _, interval in row] for row in filled]).reshape(-1, depth)
+    feature, low, high, missing, share = np.moveaxis(
+        np.array([[(name, *interval) for name, interval in row] for row in filled]).reshape(-1, depth, 5), -1, 0
+    )
     return Trees(
         columns=columns,
         bias=start + float((values * share.prod(axis=1)).sum()),
         _start=start,
         _values=values,
-        _feature=np.array([[feature for feature, _ in row] for row in filled], dtype=np.intp).reshape(-1, depth),
-        _low=np.array([[i.low for _, i in row] for row in filled], dtype=np.float32).reshape(-1, depth),
-        _high=np.array([[i.high for _, i in row] for row in filled], dtype=np.float32).reshape(-1, depth),
-        _missing=np.array([[i.missing for _, i in row] for row in filled], dtype=np.bool_).reshape(-1, depth),
+        _feature=feature.astype(np.intp),
+        _low=low.astype(np.float32),
+        _high=high.astype(np.float32),
+        _missing=missing.astype(np.bool_),
         _share=share,
     )
 

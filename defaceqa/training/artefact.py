@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -38,11 +39,13 @@ def column_cards(
     ----------
     columns : sequence of str
     values : ndarray, shape (rows, columns)
-        NaN undefined; every column must be defined somewhere.
+        NaN undefined; a column never defined has no range.
     units : mapping
     constraints : sequence of int
     """
-    low, first, middle, last, high = np.nanpercentile(values, [0, 1, 50, 99, 100], axis=0).tolist()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        low, first, middle, last, high = np.nanpercentile(values, [0, 1, 50, 99, 100], axis=0).tolist()
     return tuple(
         Column(name, units[name], low[i], first[i], middle[i], last[i], high[i], constraints[i])
         for i, name in enumerate(columns)
@@ -70,7 +73,8 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     """Write files under temporary names, then move all into place in the order given.
 
-    The card goes last: a run cut short between two moves leaves a card whose sha256 does not fit, and loading refuses it.
+    The card goes last: a run cut short between two moves leaves a card whose sha256 does not fit, which loading
+    refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = {name: folder / f".{name}.{os.getpid()}" for name in files}

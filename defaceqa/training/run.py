@@ -16,7 +16,7 @@ from defaceqa import evaluation
 from defaceqa.errors import LabelError
 from defaceqa.features.table import FEATURES
 from defaceqa.model.card import KINDS, SCHEMA_VERSION, Card, Thresholds
-from defaceqa.training import artefact
+from defaceqa.training import artefact, results
 from defaceqa.training import columns as column_facts
 from defaceqa.training.candidates import CANDIDATES, Rows, fit
 from defaceqa.training.folds import Fold, fold_numbers, grouped_folds
@@ -32,9 +32,6 @@ OWN_SET = "defaceqa"
 
 PAPER_4 = column_facts.PAPER_4
 monotone_directions = column_facts.monotone_directions
-
-KINDS_OF_PAIRS = ("outcome", "method", "modality", "voxel_mm", "source")
-"""Columns of the training table by which the scores are broken down, where present."""
 
 INTENDED_USE = (
     "Judging whether the face in a defaced head MRI is gone, given the original, before data are shared. "
@@ -154,15 +151,15 @@ def train(
     kind = _shipped_kind(table, predicted, settings)
     text, chosen = _final_model(table, kind, settings)
     numbers = fold_numbers(folds, len(table.labels))
-    scores = _score_rows(table, predicted, numbers, settings, kind)
+    scores = results.score_rows(table, predicted, numbers, (OWN_SET, kind), seed)
     thresholds = _thresholds(table, predicted[OWN_SET, kind], settings)
     crossed = _crossed(table, predicted[OWN_SET, kind], numbers, settings)
-    card = _card(table, settings, kind, text, chosen, thresholds, crossed, scores, version)
+    card = _card(table, settings, kind, text, chosen, thresholds, crossed, scores, numbers, version)
     files = {
         artefact.ARTEFACT: text,
         "scores.tsv": artefact.table_text(scores),
-        "oof.tsv": artefact.table_text(_out_of_fold_rows(table, predicted, numbers)),
-        "breakdown.tsv": artefact.table_text(_breakdown(table, predicted[OWN_SET, kind], thresholds)),
+        "oof.tsv": artefact.table_text(results.out_of_fold_rows(table, predicted, numbers)),
+        "breakdown.tsv": artefact.table_text(results.breakdown_rows(table, predicted[OWN_SET, kind], thresholds)),
         "card.json": card.to_json(),
     }
     folder = Path(out) / criterion
@@ -213,7 +210,7 @@ def _out_of_fold(
 
     sets = {OWN_SET: settings.columns, **settings.sets}
     tasks = [(name, kind, fold) for (name, kind), fold in product(product(sets, settings.kinds), folds)]
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(
+    found = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(tested_fold)(
             CANDIDATES[kind],
             _rows(table, sets[name]),
@@ -225,7 +222,7 @@ def _out_of_fold(
         for name, kind, fold in tasks
     )
     predicted = {key: np.full(len(table.labels), np.nan) for key in product(sets, settings.kinds)}
-    for done, ((name, kind, (_, test)), probabilities) in enumerate(zip(tasks, results, strict=True), start=1):
+    for done, ((name, kind, (_, test)), probabilities) in enumerate(zip(tasks, found, strict=True), start=1):
         predicted[name, kind][test] = probabilities
         if progress:
             progress(done, len(tasks), f"{kind}, {name}")
@@ -274,59 +271,6 @@ def _crossed(
     )
 
 
-def _score_rows(
-    table: TrainingTable,
-    predicted: Mapping[tuple[str, str], Floats],
-    numbers: NDArray[np.int_],
-    settings: Settings,
-    shipped: str,
-) -> list[dict[str, Any]]:
-    """One row per feature set and kind, then one per simple rule."""
-    rows = [
-        {"features": name, "model": kind, "shipped": "yes" if (name, kind) == (OWN_SET, shipped) else "no"}
-        | _score_row(table, probabilities, numbers, settings.seed)
-        for (name, kind), probabilities in predicted.items()
-    ]
-    for name, column in evaluation.BASELINES.items():
-        if column in table.columns:
-            values = table.select([column])[:, 0]
-            probabilities = evaluation.baseline_probabilities(values, table.labels, numbers)
-            scores = _score_row(table, probabilities, numbers, settings.seed)
-            rows.append({"features": name, "model": "rule", "shipped": "no"} | scores)
-    return rows
-
-
-def _score_row(table: TrainingTable, probabilities: Floats, numbers: NDArray[np.int_], seed: int) -> dict[str, float]:
-    row: dict[str, float] = {}
-    for name, (mean, spread) in evaluation.fold_scores(table.labels, probabilities, numbers).items():
-        row |= {f"{name}_mean": mean, f"{name}_sd": spread}
-    row["auroc_pooled"] = evaluation.scores(table.labels, probabilities)["auroc"]
-    low, high = evaluation.bootstrap_auroc(table.labels, probabilities, table.groups, seed=seed)
-    return row | {"auroc_low": low, "auroc_high": high}
-
-
-def _out_of_fold_rows(
-    table: TrainingTable, predicted: Mapping[tuple[str, str], Floats], numbers: NDArray[np.int_]
-) -> list[dict[str, Any]]:
-    return [
-        {name: row[name] for name in ("subject", "head_id", "outcome", "method")}
-        | {"fold": int(numbers[i]), "label": int(table.labels[i])}
-        | {f"{name}:{kind}": float(values[i]) for (name, kind), values in predicted.items()}
-        for i, row in enumerate(table.identity)
-    ]
-
-
-def _breakdown(table: TrainingTable, probabilities: Floats, thresholds: Thresholds) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for column in KINDS_OF_PAIRS:
-        if column in table.identity[0]:
-            keys = [row[column] for row in table.identity]
-            cuts = (thresholds.low, thresholds.high)
-            found = evaluation.breakdown(table.labels, probabilities, cuts, keys)
-            rows += [{"by": column, **row} for row in found]
-    return rows
-
-
 def _card(
     table: TrainingTable,
     settings: Settings,
@@ -336,6 +280,7 @@ def _card(
     thresholds: Thresholds,
     crossed: Mapping[str, float],
     scores: Sequence[Mapping[str, Any]],
+    numbers: NDArray[np.int_],
     version: str,
 ) -> Card:
     constraints = _constraints(settings.columns, settings) if kind == "xgb" else [0] * len(settings.columns)
@@ -352,7 +297,7 @@ def _card(
         columns=artefact.column_cards(settings.columns, table.select(settings.columns), units, constraints),
         calibration=chosen.calibration,
         thresholds=thresholds,
-        training=_training_facts(table, settings, chosen, crossed),
+        training=_training_facts(table, settings, chosen, crossed, numbers),
         scores=tuple(scores),
         packages=artefact.package_versions(),
         intended_use=INTENDED_USE,
@@ -362,7 +307,11 @@ def _card(
 
 
 def _training_facts(
-    table: TrainingTable, settings: Settings, chosen: Chosen, crossed: Mapping[str, float]
+    table: TrainingTable,
+    settings: Settings,
+    chosen: Chosen,
+    crossed: Mapping[str, float],
+    numbers: NDArray[np.int_],
 ) -> dict[str, Any]:
     return {
         "table_sha256": table.sha256,
@@ -377,6 +326,7 @@ def _training_facts(
         "n_outer": settings.n_outer,
         "n_inner": settings.n_inner,
         "thresholds_on_unseen_folds": dict(crossed),
+        "out_of_range_share": results.out_of_range_share(table, settings.columns, numbers),
     }
 
 

@@ -1,0 +1,106 @@
+"""The tables that say how good a training was: scores, out-of-fold probabilities, and scores by kind of pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defaceqa import evaluation
+from defaceqa.model.card import Thresholds
+from defaceqa.training.artefact import column_cards
+from defaceqa.training.table import IDENTITY, TrainingTable
+
+Floats = NDArray[np.float64]
+Predictions = Mapping[tuple[str, str], Floats]
+"""Calibrated out-of-fold probabilities by (feature set, kind of model)."""
+
+KINDS_OF_PAIRS = ("outcome", "method", "modality", "voxel_mm", "source")
+"""Columns of the training table by which the scores are broken down, where present."""
+
+
+def score_rows(
+    table: TrainingTable,
+    predicted: Predictions,
+    numbers: NDArray[np.int_],
+    shipped: tuple[str, str],
+    seed: int,
+) -> list[dict[str, Any]]:
+    """One row of scores per feature set and kind of model, then one per rule of a single feature.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    predicted : mapping
+        Out-of-fold probabilities by (feature set, kind).
+    numbers : ndarray of int, shape (rows,)
+        Outer fold of each row.
+    shipped : (str, str)
+        Feature set and kind of the model that ships.
+    seed : int
+        Of the resampling of people.
+    """
+    rows = [
+        {"features": name, "model": kind, "shipped": "yes" if (name, kind) == shipped else "no"}
+        | _score_row(table, probabilities, numbers, seed)
+        for (name, kind), probabilities in predicted.items()
+    ]
+    for name, column in evaluation.BASELINES.items():
+        if column in table.columns:
+            values = table.select([column])[:, 0]
+            probabilities = evaluation.baseline_probabilities(values, table.labels, numbers)
+            scores = _score_row(table, probabilities, numbers, seed)
+            rows.append({"features": name, "model": "rule", "shipped": "no"} | scores)
+    return rows
+
+
+def _score_row(table: TrainingTable, probabilities: Floats, numbers: NDArray[np.int_], seed: int) -> dict[str, float]:
+    row: dict[str, float] = {}
+    for name, (mean, spread) in evaluation.fold_scores(table.labels, probabilities, numbers).items():
+        row |= {f"{name}_mean": mean, f"{name}_sd": spread}
+    row["auroc_pooled"] = evaluation.scores(table.labels, probabilities)["auroc"]
+    low, high = evaluation.bootstrap_auroc(table.labels, probabilities, table.groups, seed=seed)
+    return row | {"auroc_low": low, "auroc_high": high}
+
+
+def out_of_fold_rows(table: TrainingTable, predicted: Predictions, numbers: NDArray[np.int_]) -> list[dict[str, Any]]:
+    """Each row of the table with its fold, its label and every out-of-fold probability."""
+    return [
+        {name: row[name] for name in IDENTITY}
+        | {"fold": int(numbers[i]), "label": int(table.labels[i])}
+        | {f"{name}:{kind}": float(values[i]) for (name, kind), values in predicted.items()}
+        for i, row in enumerate(table.identity)
+    ]
+
+
+def breakdown_rows(table: TrainingTable, probabilities: Floats, thresholds: Thresholds) -> list[dict[str, Any]]:
+    """Scores for each outcome, method, modality, voxel size and source of labels apart, where the table has them."""
+    rows: list[dict[str, Any]] = []
+    for column in KINDS_OF_PAIRS:
+        if column in table.identity[0]:
+            keys = [row[column] for row in table.identity]
+            cuts = (thresholds.low, thresholds.high)
+            found = evaluation.breakdown(table.labels, probabilities, cuts, keys)
+            rows += [{"by": column, **row} for row in found]
+    return rows
+
+
+def out_of_range_share(table: TrainingTable, columns: Sequence[str], numbers: NDArray[np.int_]) -> float:
+    """Share of pairs with a value outside the range of the other folds: these are reviewed whatever their probability.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    columns : sequence of str
+    numbers : ndarray of int, shape (rows,)
+        Outer fold of each row.
+    """
+    values = table.select(columns)
+    outside = np.zeros(len(numbers), dtype=np.bool_)
+    for fold in np.unique(numbers):
+        known = column_cards(columns, values[numbers != fold], dict.fromkeys(columns, "1"), [0] * len(columns))
+        for row in np.flatnonzero(numbers == fold):
+            outside[row] = any(column.outside(value) for column, value in zip(known, values[row], strict=True))
+    return float(outside.mean())
