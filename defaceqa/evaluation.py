@@ -120,9 +120,9 @@ def choose_thresholds(
 ) -> Thresholds:
     """Choose the two cuts from out-of-fold probabilities.
 
-    `low` is the highest cut at which at most `max_miss_rate` of the insufficient pairs pass; `high` the lowest at which
-    at most `max_false_fail_rate` of the sufficient ones fail. Each lies half-way to the next probability. Where the
-    classes separate so well that the two cross, they change places: the gap nobody fell into is for people to look at.
+    `low` is the highest probability seen, up to one half, at which at most `max_miss_rate` of the insufficient pairs
+    pass; `high` the lowest one, down to one half, at which at most `max_false_fail_rate` of the sufficient ones fail.
+    Cuts lie on probabilities that were seen: a gap between the classes, into which nobody fell, is for people to judge.
 
     Parameters
     ----------
@@ -138,10 +138,8 @@ def choose_thresholds(
     """
     if len(np.unique(labels)) != 2:
         raise LabelError("Thresholds need pairs of both labels; found only one.")
-    miss_cut = _cut(probabilities[labels == 1], probabilities, max_miss_rate)
-    fail_cut = 1 - _cut(1 - probabilities[labels == 0], 1 - probabilities, max_false_fail_rate)
-    low, high = sorted((miss_cut, fail_cut))
-    low, high = min(low, NEVER_BEYOND), max(high, NEVER_BEYOND)
+    low = _low_cut(probabilities, labels == 1, max_miss_rate)
+    high = -_low_cut(-probabilities, labels == 0, max_false_fail_rate, furthest=-NEVER_BEYOND, nowhere=-1.0)
     cost = threshold_cost(labels, probabilities, low, high)
     return Thresholds(
         low=low,
@@ -258,14 +256,15 @@ def breakdown(
     return rows
 
 
-def _cut(wrong: Floats, everyone: Floats, rate: float) -> float:
-    """Highest cut with at most `rate` of `wrong` at or below it, half-way between the neighbours it separates."""
-    allowed = math.floor(rate * len(wrong) + 1e-9)
-    if allowed >= len(wrong):
-        return 1.0
-    first_kept = float(np.sort(wrong)[allowed])
-    below = everyone[everyone < first_kept]
-    return (first_kept + (float(below.max()) if below.size else 0.0)) / 2
+def _low_cut(
+    values: Floats, wrong: NDArray[np.bool_], rate: float, furthest: float = NEVER_BEYOND, nowhere: float = 0.0
+) -> float:
+    """Highest of `values` up to `furthest` with at most `rate` of the wrong ones at or below it, else `nowhere`."""
+    allowed = math.floor(rate * int(wrong.sum()) + 1e-9)
+    ranked = np.sort(values[wrong])
+    first_kept = ranked[allowed] if allowed < len(ranked) else math.inf
+    good = values[(values < first_kept) & (values <= furthest)]
+    return float(good.max()) if good.size else nowhere
 
 
 def _miss_rate_upper(labels: Labels, probabilities: Floats, groups: Groups, low: float, seed: int) -> float:

@@ -121,9 +121,22 @@ def test_where_the_classes_separate_the_gap_is_for_people() -> None:
     probabilities = np.r_[np.linspace(0.01, 0.1, 50), np.linspace(0.9, 0.99, 50)]
     groups = np.array([f"s{n}" for n in range(100)])
     found = evaluation.choose_thresholds(labels, probabilities, groups)
-    assert 0.1 <= found.low <= 0.5 <= found.high <= 0.9
+    assert (found.low, found.high) == pytest.approx((0.1, 0.9))
     assert (found.miss_rate, found.false_fail_rate, found.review_share) == (0.0, 0.0, 0.0)
     assert found.miss_rate_upper == pytest.approx(3 / 50)
+
+
+def test_thresholds_never_go_beyond_one_half() -> None:
+    labels, probabilities, groups = noisy()
+    found = evaluation.choose_thresholds(labels, probabilities, groups, max_miss_rate=1, max_false_fail_rate=1)
+    assert found.low == probabilities[probabilities <= 0.5].max()
+    assert found.high == probabilities[probabilities >= 0.5].min()
+
+
+def test_nobody_passes_when_the_lowest_probability_is_a_failure() -> None:
+    labels = np.array([1, 0, 0, 1])
+    found = evaluation.choose_thresholds(labels, np.array([0.1, 0.2, 0.3, 0.9]), np.array(["a", "b", "c", "d"]))
+    assert (found.low, found.high) == (0.0, 0.9)
 
 
 def test_thresholds_on_chance_send_nearly_everything_to_review() -> None:

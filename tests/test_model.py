@@ -133,6 +133,19 @@ def test_a_value_exactly_on_a_split_goes_the_way_it_goes_in_xgboost() -> None:
     assert trees.log_odds(values[0]) == pytest.approx(float(expected[0]), abs=2e-5)
 
 
+def test_a_value_that_single_precision_rounds_onto_a_split_is_rounded_as_in_xgboost() -> None:
+    import xgboost
+
+    fitted = booster(max_depth=1)
+    text = bytes(fitted.save_raw("json")).decode()
+    first = json.loads(text)["learner"]["gradient_booster"]["model"]["trees"][0]
+    cut = np.float64(np.float32(first["split_conditions"][0]))
+    values = np.zeros((1, len(COLUMNS)))
+    values[0, first["split_indices"][0]] = np.nextafter(cut, -np.inf)  # below the cut, but not in single precision
+    expected = fitted.predict(xgboost.DMatrix(values, feature_names=list(COLUMNS)), output_margin=True)
+    assert read_trees(text, "x").log_odds(values[0]) == pytest.approx(float(expected[0]), abs=2e-5)
+
+
 def test_a_constrained_feature_never_lowers_the_probability() -> None:
     direction = tuple(int(name == "residual_nose") for name in COLUMNS)
     trees = read_trees(bytes(booster(monotone_constraints=direction).save_raw("json")).decode(), "x")

@@ -19,6 +19,7 @@ from defaceqa.training.calibration import calibrate, fit_sigmoid
 from defaceqa.training.candidates import CANDIDATES, Rows, fit, log_odds
 from defaceqa.training.folds import check_folds, fold_numbers, grouped_folds
 from defaceqa.training.nested import choose
+from defaceqa.training.results import shipped_kind
 
 COLUMNS = (*PAPER_4, "residual_nose", "residual_mouth", "residual_worst", "masd_face_mm")
 Row = dict[str, str]
@@ -217,6 +218,25 @@ def test_kinds_that_are_only_reported_learn_too(table_path: Path, kind: str) -> 
     fitted = fit(CANDIDATES[kind], CANDIDATES[kind].grid[0], rows.take(train_rows), [0] * len(COLUMNS), 0)
     called = log_odds(fitted, table.values[test_rows]) > 0
     assert np.mean(called == table.labels[test_rows]) > 0.85
+
+
+def test_boosted_trees_obey_a_direction_that_the_data_contradict(table_path: Path) -> None:
+    table = read_table(table_path, "lenient", ["residual_worst", "fsim_mean"])
+    rows = Rows(table.values, table.labels, table.weights, table.groups)
+    fitted = fit(CANDIDATES["xgb"], {"max_depth": 3, "n_estimators": 30}, rows, [-1, 0], 0)
+    grid = np.column_stack([np.linspace(0, 1, 50), np.full(50, 0.92)])
+    assert (np.diff(log_odds(fitted, grid)) <= 1e-6).all()
+
+
+def test_logistic_regression_ships_only_when_it_is_better_beyond_chance(table_path: Path) -> None:
+    table = read_table(table_path, "lenient", ["fsim_mean"])
+    generator = np.random.default_rng(0)
+    poor = table.labels + generator.normal(scale=1.0, size=len(table.labels))
+    good = table.labels + generator.normal(scale=0.3, size=len(table.labels))
+    kinds = ("lr", "xgb")
+    assert shipped_kind(table, {("own", "lr"): good, ("own", "xgb"): poor}, "own", kinds, 0) == "lr"
+    assert shipped_kind(table, {("own", "lr"): good + 1e-9, ("own", "xgb"): good}, "own", kinds, 0) == "xgb"
+    assert shipped_kind(table, {("own", "lr"): good}, "own", ("lr", "rf"), 0) == "lr"
 
 
 # --- what is refused ---

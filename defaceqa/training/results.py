@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defaceqa import evaluation
-from defaceqa.model.card import Thresholds
+from defaceqa.model.card import KINDS, Thresholds
 from defaceqa.training.artefact import column_cards
 from defaceqa.training.table import IDENTITY, TrainingTable
 
@@ -19,6 +19,19 @@ Predictions = Mapping[tuple[str, str], Floats]
 
 KINDS_OF_PAIRS = ("outcome", "method", "modality", "voxel_mm", "source")
 """Columns of the training table by which the scores are broken down, where present."""
+
+
+def shipped_kind(table: TrainingTable, predicted: Predictions, features: str, kinds: Sequence[str], seed: int) -> str:
+    """Kind of model to ship: boosted trees, unless logistic regression has the better AUROC beyond chance.
+
+    Trees come first because they can be held to monotone directions: more face left never lowers their probability.
+    """
+    if "lr" not in kinds or "xgb" not in kinds:
+        return next(kind for kind in KINDS if kind in kinds)
+    low, _ = evaluation.bootstrap_auroc_difference(
+        table.labels, predicted[features, "lr"], predicted[features, "xgb"], table.groups, seed=seed
+    )
+    return "lr" if low > 0 else "xgb"
 
 
 def score_rows(

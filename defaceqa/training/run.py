@@ -148,7 +148,7 @@ def train(
     table = _read(table_path, settings)
     folds = grouped_folds(table.labels, table.groups, n_outer, seed, "outer fold")
     predicted = _out_of_fold(table, folds, settings, n_jobs, progress)
-    kind = _shipped_kind(table, predicted, settings)
+    kind = results.shipped_kind(table, predicted, OWN_SET, settings.kinds, seed)
     text, chosen = _final_model(table, kind, settings)
     numbers = fold_numbers(folds, len(table.labels))
     scores = results.score_rows(table, predicted, numbers, (OWN_SET, kind), seed)
@@ -227,16 +227,6 @@ def _out_of_fold(
         if progress:
             progress(done, len(tasks), f"{kind}, {name}")
     return predicted
-
-
-def _shipped_kind(table: TrainingTable, predicted: Mapping[tuple[str, str], Floats], settings: Settings) -> str:
-    """Boosted trees, unless logistic regression is better beyond chance: trees cannot be fooled against a direction."""
-    if "lr" not in settings.kinds or "xgb" not in settings.kinds:
-        return next(kind for kind in KINDS if kind in settings.kinds)
-    low, _ = evaluation.bootstrap_auroc_difference(
-        table.labels, predicted[OWN_SET, "lr"], predicted[OWN_SET, "xgb"], table.groups, seed=settings.seed
-    )
-    return "lr" if low > 0 else "xgb"
 
 
 def _final_model(table: TrainingTable, kind: str, settings: Settings) -> tuple[str, Chosen]:
