@@ -40,8 +40,11 @@ BELOW_TOP_MM = 130.0
 """Only this much of a head below its top decides where the search starts: necks and shoulders do not."""
 
 HISTOGRAM_BINS = 32
-MIN_QUALITY = 0.80
-"""Overlap (Dice) of head masks below which the location is not believed."""
+MIN_QUALITY = 0.83
+"""Overlap (Dice) of head masks below which the location is not believed.
+
+Whole heads of 124 adults reach 0.858 to 0.95; a skull-stripped one 0.80, heavily cut ones 0.63 to 0.79.
+"""
 
 
 @dataclass(frozen=True)

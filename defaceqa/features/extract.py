@@ -96,8 +96,12 @@ def extract(
     values = _similarity(views) | _losses(pair, working)
     say("measuring the regions of the face")
     found = anatomy.result() if isinstance(anatomy, Future) else anatomy
-    values |= _region_values(working, original, defaced, found)
-    return _row(values, pair, working, found)
+    if found is None or not found.located:
+        return _row(values, pair, working, found)
+    skin = outer_skin_points(working, original, found.landmarks_mm)
+    survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals)
+    values |= residual.region_residuals(skin, survival) | residual.face_distances(skin, survival)
+    return _row(values, pair, working, found, residual.original_flags(skin))
 
 
 def working_pair(pair: Pair) -> WorkingPair:
@@ -133,16 +137,6 @@ def outer_skin_points(
     )
 
 
-def _region_values(
-    working: WorkingPair, original: Surface, defaced: Surface, anatomy: Anatomy | None
-) -> dict[str, float]:
-    if anatomy is None or not anatomy.located:
-        return {}
-    skin = outer_skin_points(working, original, anatomy.landmarks_mm)
-    survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals)
-    return residual.region_residuals(skin, survival) | residual.face_distances(skin, survival)
-
-
 def _similarity(views: list[NDArray[np.uint8]]) -> dict[str, float]:
     from defaceqa.features.similarity import similarity_features
 
@@ -163,10 +157,12 @@ def _losses(pair: Pair, working: WorkingPair) -> dict[str, float]:
     return values
 
 
-def _row(values: dict[str, float], pair: Pair, working: WorkingPair, anatomy: Anatomy | None) -> FeatureRow:
+def _row(
+    values: dict[str, float], pair: Pair, working: WorkingPair, anatomy: Anatomy | None, seen: tuple[str, ...] = ()
+) -> FeatureRow:
     filled = {name: float(values.get(name, float("nan"))) for name in FEATURES}
     undefined = {name: _why(name, anatomy) for name, value in filled.items() if np.isnan(value)}
-    flags = list(pair.flags) + list(anatomy.flags if anatomy else ())
+    flags = [*pair.flags, *(anatomy.flags if anatomy else ()), *seen]
     if working.gain != 1:
         flags.append(f"the defaced image is rescaled as a whole (by {working.gain:.3g})")
     return FeatureRow(filled, undefined, tuple(flags))

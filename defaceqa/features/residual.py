@@ -19,6 +19,12 @@ FACING = 0.5
 MIN_REGION_CM2 = 1.0
 """A region with less skin than this in the field of view is out of view."""
 
+NO_FACE_CM2 = 10.0
+"""A nose and a mouth both with less skin than this: the original was defaced before, or never showed a face.
+
+Whole adult faces have 30 to 45 and 25; a scan cut at the nostrils 14; originals that were defaced before below 9.
+"""
+
 FAR_MM = 30.0
 """Distances are measured up to here; a surface further away is no longer a displaced face."""
 
@@ -106,6 +112,27 @@ def region_residuals(skin: Skin, survival: Survival) -> dict[str, float]:
     values["residual_eyes"] = _worst(values["residual_left_eye"], values["residual_right_eye"])
     values["residual_worst"] = _worst(values["residual_eyes"], values["residual_nose"], values["residual_mouth"])
     return values
+
+
+def original_flags(skin: Skin) -> tuple[str, ...]:
+    """What the original shows of a face, where that is not all of it.
+
+    Parameters
+    ----------
+    skin : Skin
+        Of the original.
+
+    Returns
+    -------
+    tuple of str
+        A flag that voids the face verdict when there is no face; a note for each feature out of view.
+    """
+    area_cm2 = {region: skin.areas_mm2[skin.regions == n].sum() / 100 for n, region in enumerate(REGIONS, start=1)}
+    if max(area_cm2["nose"], area_cm2["mouth"]) < NO_FACE_CM2:
+        return ("the original shows no face: defaced before, stripped of its skull, or cut above the nose",)
+    seen = {"left eye": "left_eye", "right eye": "right_eye", "nose": "nose", "mouth": "mouth"}
+    missing = [words for words, region in seen.items() if area_cm2[region] < MIN_REGION_CM2]
+    return tuple(f"note: the {words} is outside the original's field of view" for words in missing)
 
 
 def face_distances(skin: Skin, survival: Survival) -> dict[str, float]:

@@ -77,7 +77,7 @@ def _loss_rows() -> list[Feature]:
             rows.append(Feature(f"{part}_{kind}_fraction", "1", 0, 1, direction, f"share of {meaning}", source))
             rows.append(Feature(f"{part}_{kind}_ml", "mL", 0, math.inf, direction, f"volume of {meaning}", source))
     meaning = "brain mask over head mask volume of the original; exposes bad brain masks"
-    rows.append(Feature("brain_to_head_ratio", "1", 0, 1, "none", meaning, "DefaceQA paper (BHR)"))
+    rows.append(Feature("brain_to_head_ratio", "1", 0, math.inf, "none", meaning, "DefaceQA paper (BHR)"))
     return rows
 
 
