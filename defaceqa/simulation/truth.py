@@ -56,8 +56,8 @@ STRICT_CHEEKS_BELOW = 0.50
 MIN_REGION_CM2 = 1.0
 """A region with less skin in the field of view was never in view, and counts as gone."""
 
-CHANGED_SHARE = 0.01
-"""A voxel moved by more than this share of the tissue level was changed."""
+CHANGED_SHARE = 0.05
+"""A brain voxel that fell below skin level was removed if it moved by more than this share of the tissue level."""
 
 FEATURES_OF_A_FACE = ("eyes", "nose", "mouth")
 
