@@ -272,3 +272,12 @@ def test_noise_that_hides_nothing_leaves_the_face(known: Known, measure: Measure
     values = measure(known.head.volume.data + noise)
     assert all(values[name] > 0.97 for name in RESIDUALS)
     assert values["masd_face_mm"] < 0.2
+
+
+def test_a_cut_that_grazes_the_old_skin_is_not_the_old_skin():
+    skin = flat_skin()
+    grazing = (skin.points_mm - np.array([0, 1.0, 0])).astype(np.float32)
+    normals = facing(grazing, (0, 1, 0))
+    nothing_changed = np.zeros(len(skin.points_mm), dtype=bool)
+    assert skin_survival(skin, grazing, normals, changed=nothing_changed).kept.all()
+    assert not skin_survival(skin, grazing, normals, changed=~nothing_changed).kept.any()

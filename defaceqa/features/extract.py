@@ -99,7 +99,9 @@ def extract(
     if found is None or not found.located:
         return _row(values, pair, working, found)
     skin = outer_skin_points(working, original, found.landmarks_mm)
-    survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals)
+    change = np.abs(working.defaced - working.original)
+    changed = residual.changed_under_skin(skin, change, working.origin_mm, working.tissue)
+    survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals, changed=changed)
     values |= residual.region_residuals(skin, survival) | residual.face_distances(skin, survival)
     return _row(values, pair, working, found, residual.original_flags(skin))
 

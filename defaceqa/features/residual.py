@@ -6,12 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
 from defaceqa.anatomy.patches import REGIONS
+from defaceqa.head import WORKING_SPACING_MM
 
 RESIDUAL_TOLERANCE_MM = 1.5
 """Skin whose nearest defaced surface is no further than this has survived (DefaceQA design, 1 to 1.5 mm)."""
+
+CHANGED_TOLERANCE_MM = 0.7
+"""The same where the voxels under the skin were changed: a cut or a refill may graze the old skin by chance."""
+
+SKIN_CHANGED_SHARE = 0.10
+"""Change of the voxels under the skin, as a share of the tissue level, from which they count as changed."""
+
+UNDER_SKIN_MM = 1.0
+"""How far under the skin its voxels are looked at."""
 
 FACING = 0.5
 """The surviving surface must face the same way (cosine of the angle): the walls of a cut are not the old skin."""
@@ -67,8 +78,37 @@ class Survival:
     kept: NDArray[np.bool_]
 
 
+def changed_under_skin(
+    skin: Skin, change: NDArray[np.float32], origin_mm: NDArray[np.float64], tissue: float
+) -> NDArray[np.bool_]:
+    """At which skin points the voxels just under the skin have other values in the defaced image.
+
+    Parameters
+    ----------
+    skin : Skin
+    change : ndarray, shape (x, y, z)
+        Absolute difference of the images on the working grid.
+    origin_mm : ndarray, shape (3,)
+        Of the working grid.
+    tissue : float
+        Tissue level above the air.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    index = (skin.points_mm - UNDER_SKIN_MM * skin.normals - origin_mm) / WORKING_SPACING_MM
+    found = map_coordinates(change, index.T, order=1, mode="nearest")
+    return np.asarray(found > SKIN_CHANGED_SHARE * tissue)
+
+
 def skin_survival(
-    skin: Skin, vertices_mm: NDArray[np.float32], normals: NDArray[np.float32], *, neighbours: int = 3
+    skin: Skin,
+    vertices_mm: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    *,
+    changed: NDArray[np.bool_] | None = None,
+    neighbours: int = 3,
 ) -> Survival:
     """Find for each original skin point the nearest defaced surface.
 
@@ -78,6 +118,8 @@ def skin_survival(
         Of the original.
     vertices_mm, normals : ndarray, shape (m, 3)
         The defaced surface, grid mm.
+    changed : ndarray of bool, shape (n,), optional
+        From :func:`changed_under_skin`; nothing by default.
     neighbours : int
         How many near vertices are asked whether they face the same way.
 
@@ -89,7 +131,8 @@ def skin_survival(
     if len(vertices_mm) == 0 or count == 0:
         return Survival(np.full(count, FAR_MM), np.zeros(count, dtype=bool))
     distance, index = cKDTree(vertices_mm).query(skin.points_mm, k=neighbours, distance_upper_bound=FAR_MM)
-    near = np.isfinite(distance) & (distance <= RESIDUAL_TOLERANCE_MM)
+    changed = np.zeros(count, dtype=bool) if changed is None else changed
+    near = distance <= np.where(changed, CHANGED_TOLERANCE_MM, RESIDUAL_TOLERANCE_MM)[:, None]
     facing = np.einsum("nki,ni->nk", normals[np.minimum(index, len(normals) - 1)], skin.normals) >= FACING
     return Survival(np.minimum(distance[:, 0], FAR_MM), np.asarray((near & facing).any(axis=1)))
 
