@@ -617,11 +617,15 @@ def test_a_volume_made_in_memory_has_a_name_for_messages(head: SyntheticHead) ->
     assert "the volume in memory is" in refusal(onto_grid, moved, head.volume)
 
 
-@pytest.mark.parametrize("bad", ["missing.nii.gz", "notes.nii.gz"])
-def test_the_command_line_says_one_sentence_and_returns_2(bad: str, original: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "bad"), [("extract", "missing.nii.gz"), ("extract", "notes.nii.gz"), ("predict", "notes.nii.gz")]
+)
+def test_the_command_line_says_one_sentence_and_returns_2(
+    command: str, bad: str, original: Path, tmp_path: Path
+) -> None:
     (tmp_path / "notes.nii.gz").write_text("no image\n" * 60)
-    command = [sys.executable, "-m", "defaceqa", "predict", str(original), str(tmp_path / bad)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = [sys.executable, "-m", "defaceqa", command, str(original), str(tmp_path / bad)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"defaceqa: {bad} ")
