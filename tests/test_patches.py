@@ -107,6 +107,11 @@ def test_a_missing_landmark_empties_its_regions_and_no_other(landmark: str) -> N
     assert all((before == number).any() for number in range(1, len(REGIONS) + 1))
 
 
+def test_a_nose_whose_tip_was_cut_off_by_the_field_of_view_is_still_a_nose() -> None:
+    tipless = {name: position for name, position in FACE.items() if name != "pronasale"}
+    assert region_of([(8.0, 14.0, -30.0)], tipless).tolist() == numbers(["nose"])
+
+
 def test_without_any_landmark_nothing_has_a_region() -> None:
     assert head_frame({}) is None
     assert not region_of(cloud(), {}).any()

@@ -32,14 +32,17 @@ LANDMARKS = (
 REGION_LANDMARKS: Mapping[str, tuple[str, ...]] = {
     "left_eye": ("left_eye",),
     "right_eye": ("right_eye",),
-    "nose": ("nasion", "pronasale", "subnasale"),
+    "nose": ("nasion", "subnasale"),
     "mouth": ("stomion",),
     "left_ear": ("left_tragus",),
     "right_ear": ("right_tragus",),
     "forehead": ("left_eye", "right_eye", "left_brow", "right_brow"),
     "cheeks_jaw": ("left_eye", "right_eye", "menton"),
 }
-"""Landmarks a region cannot do without; when one is missing the region stays empty."""
+"""Landmarks a region cannot do without; when one is missing the region stays empty.
+
+The nose does without its tip, which the edge of the field of view often cuts off.
+"""
 
 ADULT_EYE_DISTANCE_MM = 62.0
 SCALE_RANGE = (0.7, 1.2)
@@ -198,7 +201,7 @@ def _eye(points: Points, marks: Mapping[str, Points], side: str) -> Mask:
 
 def _nose(points: Points, marks: Mapping[str, Points]) -> Mask:
     nasion, subnasale = marks["nasion"], marks["subnasale"]
-    bottom = min(subnasale[2], marks["pronasale"][2]) - NOSE_BELOW_MM
+    bottom = min(subnasale[2], marks.get("pronasale", subnasale)[2]) - NOSE_BELOW_MM
     height = max(nasion[2] - subnasale[2], 1.0)
     along = np.clip((nasion[2] - points[:, 2]) / height, 0.0, 1.0)
     line = nasion + along[:, None] * (subnasale - nasion)
