@@ -1,8 +1,8 @@
 """Carry the landmarks of the mean head to real heads: ``python models/build_landmarks.py HEADS OUT.tsv [ID ...]``.
 
-Truth needs better landmarks than the quick affine registration of ``defaceqa predict`` gives: after it, the front of the
-head is matched by diffeomorphic demons, and every landmark is put back on the skin. What a person then corrected by eye
-stands in ``data/labels/landmark_corrections.tsv`` and wins.
+Truth needs better landmarks than the quick affine registration of ``defaceqa predict`` gives: after it, the front of
+the head is matched by diffeomorphic demons, and every landmark is put back on the skin. What a person then corrected
+by eye stands in ``data/labels/landmark_corrections.tsv`` and wins.
 """
 
 from __future__ import annotations
