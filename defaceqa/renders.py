@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from defaceqa.head import WORKING_SPACING_MM
+from defaceqa.head import NOISE_SPREADS, SKIN_FRACTION, WORKING_SPACING_MM
 from defaceqa.renderer import describe_renderer, prepare_environment
-from defaceqa.surfaces import Surface
+from defaceqa.surfaces import MIN_PIECE_ML, Surface
 
 if TYPE_CHECKING:
     import pyvista
@@ -51,6 +51,9 @@ class RenderSettings:
     diffuse: float = 0.88
     light_position: tuple[float, float, float] = (0.25, 0.45, 1.0)
     working_spacing_mm: float = WORKING_SPACING_MM
+    skin_fraction: float = SKIN_FRACTION
+    noise_spreads: float = NOISE_SPREADS
+    min_piece_ml: float = MIN_PIECE_ML
 
     @property
     def sha256(self) -> str:

@@ -35,9 +35,25 @@ FINE_MM = 4.0
 LOOK_PITCH_DEG = (-30.0, -15.0, 0.0, 15.0, 30.0)
 LOOK_YAW_DEG = (-20.0, 0.0, 20.0)
 LOOK_ROLL_DEG = (-20.0, 0.0, 20.0)
-LOOK_SCALE = (0.9, 1.0)
+LOOK_SHIFT_MM = (-15.0, 0.0, 25.0)
+"""Upward shifts tried: the top of a head may be outside the field of view."""
+
+LOOK_SCALE = 0.95
 BELOW_TOP_MM = 130.0
 """Only this much of a head below its top decides where the search starts: necks and shoulders do not."""
+
+TRIED_OUT = 4
+"""How many of the best poses are optimised a little before one is chosen."""
+
+RIM_MM = 24.0
+"""Air kept around a head where it is not cut."""
+
+CUT_CM2 = 20.0
+"""A head whose last slice is larger than this ends in a flat cut there."""
+
+FACE_DEPTH_MM = 70.0
+FACE_RIM_MM = 25.0
+"""The last step looks only at the face: this deep behind the nasion, this far above the brows and below the chin."""
 
 HISTOGRAM_BINS = 32
 MIN_QUALITY = 0.83
@@ -115,9 +131,8 @@ def register(template: Template, data: FloatArray, head: BoolArray, origin_mm: N
     """
     import SimpleITK as sitk
 
-    centre = _upper_centre(_template_head(template), template.origin_mm, float(template.spacing_mm[2]))
-    target = _upper_centre(head, origin_mm, WORKING_SPACING_MM)
-    start = _look_around(template, data, origin_mm, centre, target)
+    data, head, origin_mm = frame(data, head, origin_mm)
+    start = _look_around(template, data, head, origin_mm)
     fixed, mask = _template_image(template, FINE_MM)
     moving = _image(data, origin_mm, WORKING_SPACING_MM, FINE_MM)
     _optimise(fixed, mask, moving, start, step_mm=2.0, iterations=60)
@@ -126,7 +141,42 @@ def register(template: Template, data: FloatArray, head: BoolArray, origin_mm: N
     affine.SetMatrix(start.GetMatrix())
     affine.SetTranslation(start.GetTranslation())
     _optimise(fixed, mask, moving, affine, step_mm=1.0, iterations=100)
+    if template.landmarks_mm:
+        _optimise(fixed, _face_mask(template, fixed), moving, affine, step_mm=1.0, iterations=60)
     return _matrix(affine)
+
+
+def frame(
+    data: FloatArray, head: BoolArray, origin_mm: NDArray[np.float64]
+) -> tuple[FloatArray, BoolArray, NDArray[np.float64]]:
+    """Crop and pad an image to its head, so that padding by zeros, or a larger field of view, changes nothing.
+
+    Where the head ends in a flat cut (a neck, an ear at the rim of the field of view) the image ends too, and what the
+    template has beyond it is not compared; on other sides there is a rim of air.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (x, y, z)
+        On the working grid, air blanked.
+    head : ndarray of bool, shape (x, y, z)
+    origin_mm : ndarray, shape (3,)
+
+    Returns
+    -------
+    data, head, origin_mm
+        Of the framed image.
+    """
+    window, pads = [], []
+    for axis in range(3):
+        area_cm2 = head.sum(axis=tuple({0, 1, 2} - {axis})) * WORKING_SPACING_MM**2 / 100
+        filled = np.flatnonzero(area_cm2 > 0)
+        low, high = int(filled[0]), int(filled[-1])
+        rim = round(RIM_MM / WORKING_SPACING_MM)
+        cut = [area_cm2[min(low + 1, high)] > CUT_CM2, area_cm2[max(high - 1, low)] > CUT_CM2]
+        window.append(slice(low, high + 1))
+        pads.append((0 if cut[0] else rim, 0 if cut[1] else rim))
+    origin = origin_mm + WORKING_SPACING_MM * np.array([w.start - p[0] for w, p in zip(window, pads, strict=True)])
+    return np.pad(data[tuple(window)], pads), np.pad(head[tuple(window)], pads), origin
 
 
 def overlap(template: Template, matrix: Matrix, head: BoolArray, origin_mm: NDArray[np.float64]) -> float:
@@ -159,27 +209,40 @@ def _upper_centre(head: BoolArray, origin_mm: NDArray[np.float64], spacing_mm: f
 
 
 def _look_around(
-    template: Template,
-    data: FloatArray,
-    origin_mm: NDArray[np.float64],
-    centre: NDArray[np.float64],
-    target: NDArray[np.float64],
+    template: Template, data: FloatArray, head: BoolArray, origin_mm: NDArray[np.float64]
 ) -> SimpleITK.Similarity3DTransform:
-    """Best of a few dozen poses at 8 mm, by the same cost the registration uses."""
+    """Best of a few dozen poses at 8 mm, the most promising ones tried out, by the cost the registration uses."""
+    centre = _upper_centre(_template_head(template), template.origin_mm, float(template.spacing_mm[2]))
+    target = _upper_centre(head, origin_mm, WORKING_SPACING_MM)
     fixed, mask = _template_image(template, COARSE_MM)
     moving = _image(data, origin_mm, WORKING_SPACING_MM, COARSE_MM)
+    poses = itertools.product(LOOK_PITCH_DEG, LOOK_YAW_DEG, LOOK_ROLL_DEG, LOOK_SHIFT_MM)
+    candidates = [_pose(centre, target + np.array([0, 0, up_mm]), angles) for *angles, up_mm in poses]
+    costs = [_cost(fixed, mask, moving, candidate) for candidate in candidates]
+    promising = [candidates[index] for index in np.argsort(costs, kind="stable")[:TRIED_OUT]]
+    for candidate in promising:
+        _optimise(fixed, mask, moving, candidate, step_mm=4.0, iterations=40)
+    return min(promising, key=lambda candidate: _cost(fixed, mask, moving, candidate))
+
+
+def _cost(
+    fixed: SimpleITK.Image, mask: SimpleITK.Image, moving: SimpleITK.Image, transform: SimpleITK.Transform
+) -> float:
+    """Cost of a pose, weighted by how much of the template is in view: a thin overlap must not win by agreeing."""
+    import SimpleITK as sitk
+
     method = _method(mask)
-    poses = itertools.product(LOOK_PITCH_DEG, LOOK_YAW_DEG, LOOK_ROLL_DEG, LOOK_SCALE)
-    candidates = [_pose(centre, target, angles, scale) for *angles, scale in poses]
-    costs = []
-    for candidate in candidates:
-        method.SetInitialTransform(candidate)
-        costs.append(method.MetricEvaluate(fixed, moving))
-    return candidates[int(np.argmin(costs))]
+    method.SetInitialTransform(transform)
+    field_of_view = sitk.Image(moving.GetSize(), sitk.sitkUInt8) + 1
+    field_of_view.CopyInformation(moving)
+    seen = sitk.GetArrayViewFromImage(sitk.Resample(field_of_view, fixed, transform, sitk.sitkNearestNeighbor, 0)) > 0
+    wanted = sitk.GetArrayViewFromImage(mask) > 0
+    share = np.count_nonzero(seen & wanted) / np.count_nonzero(wanted)
+    return float(method.MetricEvaluate(fixed, moving)) * float(share)
 
 
 def _pose(
-    centre: NDArray[np.float64], target: NDArray[np.float64], angles_deg: list[float], scale: float
+    centre: NDArray[np.float64], target: NDArray[np.float64], angles_deg: list[float]
 ) -> SimpleITK.Similarity3DTransform:
     import SimpleITK as sitk
 
@@ -187,7 +250,7 @@ def _pose(
     euler.SetRotation(*np.deg2rad([angles_deg[0], angles_deg[2], angles_deg[1]]).tolist())
     pose = sitk.Similarity3DTransform()
     pose.SetCenter(centre.tolist())
-    pose.SetMatrix((np.array(euler.GetMatrix()) * scale).tolist())
+    pose.SetMatrix((np.array(euler.GetMatrix()) * LOOK_SCALE).tolist())
     pose.SetTranslation((target - centre).tolist())
     return pose
 
@@ -227,6 +290,21 @@ def _template_image(template: Template, spacing_mm: float) -> tuple[SimpleITK.Im
     mask = sitk.GetImageFromArray(near.astype(np.uint8))
     mask.CopyInformation(image)
     return image, mask
+
+
+def _face_mask(template: Template, fixed: SimpleITK.Image) -> SimpleITK.Image:
+    """The front of the template's head, from above the brows to below the menton, on the grid of an image of it."""
+    import SimpleITK as sitk
+
+    marks = template.landmarks_mm
+    spacing, origin = np.array(fixed.GetSpacing()), np.array(fixed.GetOrigin())
+    x, y, z = (origin[axis] + spacing[axis] * np.arange(fixed.GetSize()[axis]) for axis in range(3))
+    high = (z > marks["menton"][2] - FACE_RIM_MM) & (z < marks["left_brow"][2] + FACE_RIM_MM)
+    front = y > marks["nasion"][1] - FACE_DEPTH_MM
+    box = np.broadcast_to(high[:, None, None] & front[None, :, None], (len(z), len(y), len(x)))
+    mask = sitk.GetImageFromArray(box.astype(np.uint8))
+    mask.CopyInformation(fixed)
+    return mask
 
 
 def _image(data: FloatArray, origin_mm: NDArray[np.float64], spacing_mm: float, reduced_mm: float) -> SimpleITK.Image:
