@@ -144,10 +144,10 @@ def train(table: Path, out: Path, criteria: tuple[str, ...], seed: int) -> int:
     with progress_bar() as progress:
         from defaceqa.training import train as fit
 
-        for criterion in criteria:
-            fit(table, out / criterion, criterion, seed=seed, progress=progress)
-    for criterion in criteria:
-        click.echo(f"{out / criterion}: model, card and scores written")
+        results = [fit(table, out, criterion, seed=seed, n_jobs=os.cpu_count() or 1, progress=progress)
+                   for criterion in criteria]  # fmt: skip
+    for result in results:
+        click.echo(result.summary)
     return 0
 
 

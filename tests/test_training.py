@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from defaceqa.errors import LabelError
-from defaceqa.features.table import FEATURES
+from defaceqa.features.table import FACE_FEATURES
 from defaceqa.model import load_model
 from defaceqa.training import PAPER_4, TrainingResult, monotone_directions, read_table, train
 from defaceqa.training.calibration import calibrate, fit_sigmoid
@@ -89,7 +89,7 @@ def score(result: TrainingResult, features: str, model: str) -> Mapping[str, Any
 
 def test_a_trained_model_loads_and_judges(result: TrainingResult) -> None:
     model = load_model(result.folder, settings_hash="c" * 64)
-    assert model.columns == tuple(name for name in FEATURES if name in COLUMNS)
+    assert model.columns == tuple(name for name in FACE_FEATURES if name in COLUMNS)
     gone = dict.fromkeys(COLUMNS, 0.02) | {"masd_face_mm": 12.0, "fsim_mean": 0.9, "ssim_mean": 0.85}
     there = gone | {"residual_nose": 0.9, "residual_worst": 0.9, "masd_face_mm": 1.0, "fsim_mean": 0.95}
     assert model.probability(gone) < 0.2 < 0.8 < model.probability(there)

@@ -106,5 +106,25 @@ FEATURES: dict[str, Feature] = {
 }
 """Every feature by name, in column order."""
 
+FACE_FEATURES = (
+    "residual_left_eye",
+    "residual_right_eye",
+    "residual_eyes",
+    "residual_nose",
+    "residual_mouth",
+    "residual_cheeks_jaw",
+    "residual_worst",
+    "masd_face_mm",
+    "hd95_face_mm",
+    "head_removed_fraction",
+    *(f"fsim_head_{view}" for view in (*VIEWS, "mean")),
+    *(f"ssim_head_{view}" for view in (*VIEWS, "mean")),
+)
+"""What the shipped face models read: shares and similarities, nothing that grows with the size of a head.
+
+Left out on purpose: brain features (the brain is judged apart), and the altered share, which says more face left when a
+tool re-scales every voxel and less when it cuts.
+"""
+
 PAPER_FEATURES = ("fsim_mean", "ssim_mean", "head_removed_fraction", "brain_removed_fraction")
 """The four features the DefaceQA paper keeps without the method."""

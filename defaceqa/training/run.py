@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from defaceqa import evaluation
 from defaceqa.errors import LabelError
-from defaceqa.features.table import FEATURES
+from defaceqa.features.table import FACE_FEATURES
 from defaceqa.model.card import KINDS, SCHEMA_VERSION, Card, Thresholds
 from defaceqa.training import artefact, results
 from defaceqa.training import columns as column_facts
@@ -77,6 +77,17 @@ class TrainingResult:
     card: Card
     scores: tuple[Mapping[str, Any], ...]
 
+    @property
+    def summary(self) -> str:
+        """One line: what ships and how well it separates people it has not seen."""
+        shipped = next(row for row in self.scores if row["shipped"] == "yes")
+        cuts = self.card.thresholds
+        return (
+            f"{self.folder}: {shipped['model']} on {shipped['features']}, AUROC {shipped['auroc_pooled']:.3f} "
+            f"({shipped['auroc_low']:.3f} to {shipped['auroc_high']:.3f}) out of fold; pass up to {cuts.low:.3f}, "
+            f"fail from {cuts.high:.3f}, {cuts.review_share:.0%} to review, {cuts.miss_rate:.1%} of insufficient passed"
+        )
+
 
 def train(
     table_path: str | Path,
@@ -107,7 +118,7 @@ def train(
     criterion : str
         "lenient" or "strict".
     columns : sequence of str, optional
-        Features of the model; by default all of `FEATURES` that the table has.
+        Features of the model; by default those of `FACE_FEATURES` that the table has.
     beside : mapping, optional
         Other feature sets to report on the same folds; by default the paper's four, as "paper-4".
     directions : mapping, optional
@@ -171,7 +182,7 @@ def _columns(table_path: str | Path, columns: Sequence[str] | None) -> tuple[str
     if columns is not None:
         return tuple(columns)
     present = header(table_path)
-    return tuple(name for name in FEATURES if name in present)
+    return tuple(name for name in FACE_FEATURES if name in present)
 
 
 def _checked_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
