@@ -112,6 +112,11 @@ def test_a_nose_whose_tip_was_cut_off_by_the_field_of_view_is_still_a_nose() -> 
     assert region_of([(8.0, 14.0, -30.0)], tipless).tolist() == numbers(["nose"])
 
 
+def test_cheeks_are_found_when_the_chin_is_out_of_view_and_the_neck_is_no_jaw() -> None:
+    chinless = {name: position for name, position in FACE.items() if name != "menton"}
+    assert region_of([KNOWN["cheeks_jaw"], (0.0, -5.0, -140.0)], chinless).tolist() == [*numbers(["cheeks_jaw"]), 0]
+
+
 def test_without_any_landmark_nothing_has_a_region() -> None:
     assert head_frame({}) is None
     assert not region_of(cloud(), {}).any()

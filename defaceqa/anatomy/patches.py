@@ -37,11 +37,11 @@ REGION_LANDMARKS: Mapping[str, tuple[str, ...]] = {
     "left_ear": ("left_tragus",),
     "right_ear": ("right_tragus",),
     "forehead": ("left_eye", "right_eye", "left_brow", "right_brow"),
-    "cheeks_jaw": ("left_eye", "right_eye", "menton"),
+    "cheeks_jaw": ("left_eye", "right_eye"),
 }
 """Landmarks a region cannot do without; when one is missing the region stays empty.
 
-The nose does without its tip, which the edge of the field of view often cuts off.
+The nose does without its tip and the cheeks without the chin, which the edge of the field of view often cuts off.
 """
 
 ADULT_EYE_DISTANCE_MM = 62.0
@@ -69,6 +69,8 @@ FOREHEAD_HEIGHT_MM = 55.0
 FOREHEAD_HALF_WIDTH_MM = 60.0
 CHEEKS_BELOW_EYE_MM = 10.0
 CHEEKS_BELOW_MENTON_MM = 3.0
+CHIN_BELOW_EYES_MM = 115.0
+"""Where the face ends when the chin is out of view."""
 FRONT_DEPTH_MM = 25.0
 FRONT_LIMIT_MM = 42.0
 FRONT_BEND_PER_MM = 0.0105
@@ -241,7 +243,11 @@ def _forehead(points: Points, marks: Mapping[str, Points]) -> Mask:
 def _cheeks_jaw(points: Points, marks: Mapping[str, Points]) -> Mask:
     front, from_eyes = _front(points, marks)
     below_eyes = from_eyes[:, 2] <= -CHEEKS_BELOW_EYE_MM
-    return np.asarray(front & below_eyes & (points[:, 2] >= marks["menton"][2] - CHEEKS_BELOW_MENTON_MM))
+    if "menton" in marks:
+        above_chin = points[:, 2] >= marks["menton"][2] - CHEEKS_BELOW_MENTON_MM
+    else:
+        above_chin = from_eyes[:, 2] >= -CHIN_BELOW_EYES_MM
+    return np.asarray(front & below_eyes & above_chin)
 
 
 _PATCHES: Mapping[str, Callable[[Points, Mapping[str, Points]], Mask]] = {
