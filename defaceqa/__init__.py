@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from defaceqa.assessment import Assessment, assess
     from defaceqa.errors import DefaceQAError
-    from defaceqa.features import FEATURES, extract
+    from defaceqa.features.extract import extract
+    from defaceqa.features.table import FEATURES
     from defaceqa.model import Model, load_model
     from defaceqa.verdict import Verdict
     from defaceqa.volumes import Pair, Volume, load_pair
