@@ -372,3 +372,11 @@ def test_directions_follow_what_a_feature_means() -> None:
     assert directions["residual_nose"] == directions["fsim_frontal"] == 1
     assert directions["head_removed_fraction"] == directions["masd_face_mm"] == -1
     assert directions["brain_removed_fraction"] == directions["brain_to_head_ratio"] == 0
+
+
+def test_rows_whose_measures_mean_nothing_are_left_out(tmp_path):
+    rows = [{**row, "flags": ""} for row in made_up_rows(people=6)]
+    rows[0]["flags"] = "could not locate the face: the nose stands 20 mm from where it was expected"
+    rows[1]["flags"] = "note: the mouth is outside the original's field of view"
+    table = read_table(write_table(tmp_path / "table.tsv", rows), "lenient", ["residual_nose"])
+    assert len(table.labels) == len(rows) - 1

@@ -103,7 +103,7 @@ def extract(
     changed = residual.changed_under_skin(skin, change, working.origin_mm, working.tissue)
     survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals, changed=changed)
     values |= residual.region_residuals(skin, survival) | residual.face_distances(skin, survival)
-    return _row(values, pair, working, found, residual.original_flags(skin))
+    return _row(values, pair, working, found, residual.original_flags(skin, found.landmarks_mm))
 
 
 def working_pair(pair: Pair) -> WorkingPair:

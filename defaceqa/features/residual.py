@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from defaceqa.anatomy.patches import REGIONS
+from defaceqa.anatomy.patches import REGIONS, head_frame
 from defaceqa.head import WORKING_SPACING_MM
 
 RESIDUAL_TOLERANCE_MM = 1.5
@@ -35,6 +36,12 @@ NO_FACE_CM2 = 10.0
 
 Whole adult faces have 30 to 45 and 25; a scan cut at the nostrils 14; originals that were defaced before below 9.
 """
+
+TIP_SEARCH_MM = 35.0
+"""The nose tip is looked for this far to the sides of, above and below where it was expected."""
+
+MAX_MISPLACED_MM = 18.0
+"""Beyond this the face was not found: adults reach 16 (clipped noses), a child whose face was missed 20."""
 
 FAR_MM = 30.0
 """Distances are measured up to here; a surface further away is no longer a displaced face."""
@@ -157,13 +164,15 @@ def region_residuals(skin: Skin, survival: Survival) -> dict[str, float]:
     return values
 
 
-def original_flags(skin: Skin) -> tuple[str, ...]:
+def original_flags(skin: Skin, landmarks_mm: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:
     """What the original shows of a face, where that is not all of it.
 
     Parameters
     ----------
     skin : Skin
         Of the original.
+    landmarks_mm : mapping
+        As located, in grid mm.
 
     Returns
     -------
@@ -174,8 +183,32 @@ def original_flags(skin: Skin) -> tuple[str, ...]:
     if max(area_cm2["nose"], area_cm2["mouth"]) < NO_FACE_CM2:
         return ("the original shows no face: defaced before, stripped of its skull, or cut above the nose",)
     seen = {"left eye": "left_eye", "right eye": "right_eye", "nose": "nose", "mouth": "mouth"}
+    # with the mouth in view the nose is in view too, tip or clipped
+    offset_mm = misplaced_mm(skin, landmarks_mm) if area_cm2["mouth"] >= NO_FACE_CM2 else 0.0
+    if offset_mm > MAX_MISPLACED_MM:
+        return (f"could not locate the face: the nose stands {offset_mm:.0f} mm from where it was expected",)
     missing = [words for words, region in seen.items() if area_cm2[region] < MIN_REGION_CM2]
     return tuple(f"note: the {words} is outside the original's field of view" for words in missing)
+
+
+def misplaced_mm(skin: Skin, landmarks_mm: Mapping[str, NDArray[np.float64]]) -> float:
+    """Distance from where the nose tip was expected to the foremost skin of the middle of the face, in mm.
+
+    A nose is where a face is: when something else stands out further, the location is wrong although heads overlap.
+
+    Parameters
+    ----------
+    skin : Skin
+        Of the original.
+    landmarks_mm : mapping
+        As located, in grid mm.
+    """
+    frame, tip = head_frame(landmarks_mm), np.asarray(landmarks_mm["pronasale"])
+    if frame is None or len(skin.points_mm) == 0:
+        return float("nan")
+    from_tip = (skin.points_mm - tip) @ frame.axes.T
+    middle = from_tip[(np.abs(from_tip[:, [0, 2]]) <= TIP_SEARCH_MM).all(axis=1)]
+    return float(np.linalg.norm(middle[np.argmax(middle[:, 1])])) if len(middle) else float("nan")
 
 
 def face_distances(skin: Skin, survival: Survival) -> dict[str, float]:

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from defaceqa.errors import LabelError
 from defaceqa.labels import parse_label
 from defaceqa.model.card import CRITERIA
+from defaceqa.verdict import is_void
 
 IDENTITY = ("subject", "head_id", "outcome", "method")
 """Columns that say what a row is; they also sort the rows, so that the order of the file changes nothing."""
 
 SETTINGS = "settings_hash"
+FLAGS = "flags"
+"""Optional column: what measuring remarked; rows whose measures mean nothing are left out, as a verdict leaves them."""
+
 WEIGHT = "weight"
 """Optional column: how much a row counts (human labels weigh more); 1 where the column is absent or empty."""
 
@@ -85,7 +89,11 @@ def read_table(path: str | Path, criterion: str, columns: Sequence[str]) -> Trai
     label = f"label_{criterion}"
     _check_header(rows, (*IDENTITY, SETTINGS, label, *columns), file.name)
     numbered = [(row, f"{file.name} line {line}") for line, row in enumerate(rows, start=2)]
-    labelled = [(row, where) for row, where in numbered if parse_label(row[label], where) is not None]
+    labelled = [
+        (row, where)
+        for row, where in numbered
+        if parse_label(row[label], where) is not None and not is_void(row.get(FLAGS) or "")
+    ]
     # Several rows may share an identity; the features settle their order.
     labelled.sort(key=lambda item: [item[0][name] or "" for name in (*IDENTITY, *columns)])
     return _table(labelled, label, tuple(columns), hashlib.sha256(content).hexdigest(), file.name)

@@ -7,6 +7,7 @@ from defaceqa.verdict.decision import (
     FaceVerdict,
     Verdict,
     decide,
+    is_void,
     judge_brain,
     judge_face,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "FaceVerdict",
     "Verdict",
     "decide",
+    "is_void",
     "judge_brain",
     "judge_face",
 ]

@@ -62,6 +62,11 @@ BRAIN_RIM_REVIEW_ML = 15.0
 _FACIAL = ("residual_left_eye", "residual_right_eye", "residual_nose", "residual_mouth")
 
 
+def is_void(flag: str) -> bool:
+    """Whether a flag says that the face measures mean nothing."""
+    return any(phrase in flag.lower() for phrase in VOID_FLAGS)
+
+
 @dataclass(frozen=True)
 class FaceVerdict:
     """Is the face gone?
@@ -264,7 +269,7 @@ def _without_face(void: Sequence[str]) -> bool:
 
 
 def _void(features: Mapping[str, float], probability: float, flags: Sequence[str]) -> list[str]:
-    found = [flag for flag in flags if any(phrase in flag.lower() for phrase in VOID_FLAGS)]
+    found = [flag for flag in flags if is_void(flag)]
     if math.isnan(probability):
         found.append("no probability could be computed")
     if not found and all(name in features and math.isnan(features[name]) for name in _FACIAL):
