@@ -306,8 +306,6 @@ def _optimise(
     try:
         method.Execute(fixed, moving)
     except RuntimeError:  # how SimpleITK says that the images no longer overlap; the quality then tells how bad it is
-        RuntimeError
-    ):  # SimpleITK's way to say that the images no longer overlap; the overlap then says how bad it is
         transform.SetParameters(before)
 
 
