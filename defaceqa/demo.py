@@ -14,7 +14,7 @@ from defaceqa.volumes import save_volume
 
 Progress = Callable[[str], None]
 
-SEED = 1
+SEED = 3
 CASES = {
     "plate_clean": ("good", "A good defacing: the whole face is gone, the brain is whole"),
     "eyes_left_in": ("poor", "A poor defacing: the eyes stayed"),

@@ -43,7 +43,6 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
 def show(assessment: Assessment) -> None:
     """Print a verdict: coloured on a terminal, plain lines in a pipe."""
     from rich.console import Console
-    from rich.padding import Padding
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -53,7 +52,7 @@ def show(assessment: Assessment) -> None:
     console.print(f"  face   {verdict.face.verdict:<7} {_face_line(assessment)}")
     console.print(f"  brain  {_brain_word(assessment):<7} {verdict.brain.reason}")
     for number, reason in enumerate(verdict.reasons[:SHOWN_REASONS], start=1):
-        console.print(Padding(f"{number}. {reason}", (0, 0, 0, 2)))
+        console.print(f"  {number}. {reason}")
 
 
 def _brain_word(assessment: Assessment) -> str:
