@@ -1,7 +1,7 @@
 """Build the training table: ``python models/build_table.py HEADS data/labels/training.tsv``.
 
-Defaces real heads in controlled ways, measures every pair and labels it by geometry. Stopped at any point it goes on where
-it was; delete the folder of shards beside the table to start anew.
+Defaces real heads in controlled ways, measures every pair and labels it by geometry. Stopped at any point it goes on
+where it was; delete the folder of shards beside the table to start anew.
 """
 
 from __future__ import annotations
