@@ -35,6 +35,9 @@ Measured here: at most 0.011 in the FSIM of a view, 0.007 in its mean, 0.014 in 
 depth follows the voxels, moves FSIM by up to 0.03 and the residual of a half-erased eye by up to 0.08.
 """
 
+CUT_ANEW = OTHER_VOXELS | {"fsim": 0.03, "residual": 0.08}
+"""What cutting the same head anew at another voxel size may move: see above."""
+
 HEAD_FRACTION = 0.005
 """What either may move of the share of the head that was removed or altered."""
 
@@ -302,7 +305,7 @@ def test_a_real_head_reduced_to_two_mm_and_then_defaced_has_nearly_the_same_feat
     landmarks = moved(anatomy.landmarks_mm, pair.original.spacing_mm / 2)
     original = halved(pair.original)
     found = extract(Pair(original, deface(original, landmarks)), anatomy=located(landmarks))
-    assert_close(found, real_row, OTHER_VOXELS)
+    assert_close(found, real_row, CUT_ANEW)
 
 
 @pytest.fixture(scope="module")
