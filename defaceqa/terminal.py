@@ -47,8 +47,8 @@ def show(assessment: Assessment) -> None:
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     verdict = assessment.verdict
-    head = Text(f" {verdict.verdict.upper()} ", style=STYLES[verdict.verdict])
-    console.print(head + Text(f"  {assessment.inputs['defaced']['name']}", style="bold"))
+    answer = (f" {verdict.verdict.upper()} ", STYLES[verdict.verdict])
+    console.print(Text.assemble(answer, (f"  {assessment.inputs['defaced']['name']}", "bold")))
     console.print(f"  face   {verdict.face.verdict:<7} {_face_line(assessment)}")
     console.print(f"  brain  {_brain_word(assessment):<7} {verdict.brain.reason}")
     for number, reason in enumerate(verdict.reasons[:SHOWN_REASONS], start=1):
@@ -61,5 +61,5 @@ def _brain_word(assessment: Assessment) -> str:
 
 def _face_line(assessment: Assessment) -> str:
     face = assessment.verdict.face
-    cuts = f"pass up to {face.thresholds[0]:.0%}, fail from {face.thresholds[1]:.0%}"
-    return f"{face.probability:.0%} likely insufficiently defaced ({face.criterion} criterion: {cuts})"
+    low, high = face.thresholds
+    return f"insufficient: {face.probability:.0%} likely ({face.criterion}: pass to {low:.0%}, fail from {high:.0%})"
