@@ -1,8 +1,8 @@
 """Carry the landmarks of the mean head to real heads: ``python models/build_landmarks.py HEADS OUT.tsv [ID ...]``.
 
-Truth needs better landmarks than the quick affine registration of ``defaceqa predict`` gives: after it, the front of
-the head is matched by diffeomorphic demons, and every landmark is put back on the skin. What a person then corrected
-by eye stands in ``data/labels/landmark_corrections.tsv`` and wins.
+``defaceqa.simulation.landmarks`` does the carrying; label maps are painted as T1w first, and one set of landmarks
+serves all contrasts of a map. What a person then corrected by eye stands in ``data/labels/landmark_corrections.tsv``
+and wins. With IDs only these heads are carried; all other rows of OUT stay.
 """
 
 from __future__ import annotations
@@ -12,34 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import SimpleITK as sitk
-from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from defaceqa.anatomy.patches import LANDMARKS
-from defaceqa.anatomy.registration import overlap, register
-from defaceqa.anatomy.template import Template, load_template
-from defaceqa.head import head_mask, head_threshold, intensity_levels, to_working_grid, working_origin_mm
-from defaceqa.surfaces import clear_original, outer_skin, skin_surface
+from defaceqa.simulation.landmarks import Points, careful_landmarks
+from defaceqa.simulation.painting import load_painted
 from defaceqa.volumes import Volume, load_volume
 
 COLUMNS = ("head_id", "subject", "landmark", "x_mm", "y_mm", "z_mm", "status")
 CORRECTIONS = Path(__file__).parent.parent / "data" / "labels" / "landmark_corrections.tsv"
-SNAP_MM = 8.0
-"""A carried landmark further than this from any skin is outside the field of view."""
-
-TIP_SEARCH_MM = 9.0
-FACE_BELOW_MM, FACE_ABOVE_MM, FACE_BEHIND_MM = 25.0, 35.0, 110.0
-"""The box that demons match: from below the menton to above the brows, this far behind the nose tip."""
-
-DEMONS = ((3, 25), (1, 15))
-"""(smoothing of the images in voxels, iterations), coarse to fine."""
-
-FIELD_SMOOTHING_VOXELS = 2.5
-
-Points = dict[str, NDArray[np.float64]]
+LABEL_MAP = "label map"
 
 
 @click.command()
@@ -47,97 +28,26 @@ Points = dict[str, NDArray[np.float64]]
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1)
 def main(heads: Path, out: Path, ids: tuple[str, ...]) -> None:
-    """Write landmarks of the T1w and T2w heads listed in HEADS/heads.tsv (or of IDS) to OUT."""
+    """Write landmarks of the heads listed in HEADS/heads.tsv (or of IDS) to OUT."""
     with (heads / "heads.tsv").open(newline="") as stream:
-        listed = [row for row in csv.DictReader(stream, delimiter="\t") if row["sequence"] != "label map"]
+        listed = list(csv.DictReader(stream, delimiter="\t"))
     corrections = read_corrections(CORRECTIONS)
+    kept = _kept(out, ids)
     rows: list[dict[str, Any]] = []
     for head in listed:
         if ids and head["id"] not in ids:
+            rows += kept.get(head["id"], [])
             continue
-        volume = load_volume(heads / head["file"])
-        found, quality = carry(volume)
+        found, quality = careful_landmarks(load_head(heads, head))
         click.echo(f"{head['id']}: overlap {quality:.3f}, {len(found)} landmarks")
         rows += _rows(head["id"], head["subject"], found, corrections.get(head["id"], {}))
     write_rows(rows, out)
 
 
-def carry(volume: Volume) -> tuple[Points, float]:
-    """Landmarks of one head in world mm (RAS+), without those outside the field of view; and the overlap of heads."""
-    template = load_template()
-    data = to_working_grid(volume.data, volume.spacing_mm)
-    origin_mm = working_origin_mm(volume.shape, volume.spacing_mm)
-    threshold = head_threshold(data)
-    head = head_mask(data, threshold)
-    blanked = np.where(head, data, np.float32(0))
-    matrix = register(template, blanked, head, origin_mm)
-    moved = _deformed(template, blanked, matrix, origin_mm)
-    surface = skin_surface(clear_original(data, head), threshold, origin_mm)
-    skin = surface.vertices_mm[outer_skin(surface, head, origin_mm)]
-    grid_mm = _on_skin({name: matrix[:3, :3] @ p + matrix[:3, 3] for name, p in moved.items()}, skin)
-    scale = 1 / volume.spacing_mm
-    world = {name: volume.affine[:3, :3] @ (point * scale) + volume.affine[:3, 3] for name, point in grid_mm.items()}
-    return world, overlap(template, matrix, head, origin_mm)
-
-
-def _deformed(
-    template: Template, data: NDArray[np.float32], matrix: NDArray[np.float64], origin_mm: NDArray[np.float64]
-) -> Points:
-    """Landmarks in template mm after matching the front of the head."""
-    low, high = _face_box(template)
-    window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    index = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij"))
-    points = template.origin_mm[:, None, None, None] + template.spacing_mm[:, None, None, None] * index
-    where = np.tensordot(matrix[:3, :3], points, 1) + (matrix[:3, 3] - origin_mm)[:, None, None, None]
-    _, _, tissue = intensity_levels(data)
-    moving = ndimage.map_coordinates(np.clip(data / tissue, 0, 1.5), where / 2.0, order=1)
-    fixed = np.clip(template.head[window] / 120.0, 0, 1.5)
-    field = _demons(fixed.astype(np.float32), moving.astype(np.float32))
-    moved = {}
-    for name, point in template.landmarks_mm.items():
-        voxel = ((point - template.origin_mm) / template.spacing_mm - low)[:, None]
-        shift = [float(ndimage.map_coordinates(field[axis], voxel, order=1, mode="nearest")[0]) for axis in range(3)]
-        moved[name] = point + template.spacing_mm * shift
-    return moved
-
-
-def _face_box(template: Template) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    marks = template.landmarks_mm
-    low_mm = np.array([-np.inf, marks["pronasale"][1] - FACE_BEHIND_MM, marks["menton"][2] - FACE_BELOW_MM])
-    high_mm = np.array([np.inf, np.inf, marks["left_brow"][2] + FACE_ABOVE_MM])
-    shape = np.array(template.head.shape)
-    low = np.nan_to_num((low_mm - template.origin_mm) / template.spacing_mm, neginf=0)
-    high = np.nan_to_num((high_mm - template.origin_mm) / template.spacing_mm, posinf=1e6)
-    return np.clip(low, 0, shape).astype(int), np.clip(high, 0, shape).astype(int)
-
-
-def _demons(fixed: NDArray[np.float32], moving: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Displacement in voxels, shape (3, x, y, z), from fixed to moving."""
-    field = None
-    for smoothing, iterations in DEMONS:
-        demons = sitk.DiffeomorphicDemonsRegistrationFilter()
-        demons.SetNumberOfIterations(iterations)
-        demons.SetSmoothDisplacementField(True)
-        demons.SetStandardDeviations(FIELD_SMOOTHING_VOXELS)
-        images = [
-            sitk.GetImageFromArray(ndimage.gaussian_filter(x, smoothing).transpose(2, 1, 0)) for x in (fixed, moving)
-        ]
-        field = demons.Execute(*images) if field is None else demons.Execute(*images, field)
-    return np.moveaxis(sitk.GetArrayFromImage(field), -1, 0).transpose(0, 3, 2, 1)
-
-
-def _on_skin(points: Points, skin: NDArray[np.float32]) -> Points:
-    """Nearest skin for every landmark, the foremost skin nearby for the nose tip; drops what is out of view."""
-    tree = cKDTree(skin)
-    found = {}
-    for name, point in points.items():
-        distance, nearest = tree.query(point)
-        if distance <= SNAP_MM:
-            found[name] = skin[nearest].astype(np.float64)
-    if "pronasale" in found:
-        near = skin[tree.query_ball_point(found["pronasale"], TIP_SEARCH_MM)]
-        found["pronasale"] = near[np.argmax(near[:, 1])].astype(np.float64)
-    return found
+def load_head(heads: Path, row: dict[str, str]) -> Volume:
+    """A head of the list; a label map painted as T1w."""
+    file = heads / row["file"]
+    return load_painted(file, "T1w", seed=0) if row["sequence"] == LABEL_MAP else load_volume(file)
 
 
 def read_corrections(path: Path) -> dict[str, dict[str, dict[str, str]]]:
@@ -148,6 +58,16 @@ def read_corrections(path: Path) -> dict[str, dict[str, dict[str, str]]]:
             for row in csv.DictReader(stream, delimiter="\t"):
                 found.setdefault(row["head_id"], {})[row["landmark"]] = row
     return found
+
+
+def _kept(out: Path, ids: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
+    """Rows that are there already, by head, when only some heads are asked for."""
+    kept: dict[str, list[dict[str, Any]]] = {}
+    if ids and out.exists():
+        with out.open(newline="") as stream:
+            for row in csv.DictReader(stream, delimiter="\t"):
+                kept.setdefault(row["head_id"], []).append(row)
+    return kept
 
 
 def _rows(head_id: str, subject: str, found: Points, corrected: dict[str, dict[str, str]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from defaceqa.anatomy.patches import REGIONS, region_of
-from defaceqa.features.extract import WorkingPair, outer_skin_points, pair_surfaces, working_pair
+from defaceqa.features.extract import WorkingPair, outer_skin_points, working_pair
 from defaceqa.features.residual import (
     FAR_MM,
     RESIDUAL_TOLERANCE_MM,
@@ -165,7 +165,7 @@ def known() -> Known:
 def measure(known: Known) -> Callable[[FloatArray], dict[str, float]]:
     """Residuals and distances of the synthetic head after a defacing."""
     working = known.working
-    skin = outer_skin_points(working, pair_surfaces(working)[0], known.head.landmarks_mm)
+    skin = outer_skin_points(working, known.head.landmarks_mm)
 
     def measured(defaced: FloatArray) -> dict[str, float]:
         cleared = clear_defaced(np.asarray(defaced, np.float32), working.original, working.head, working.threshold)

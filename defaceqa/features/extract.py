@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from defaceqa import head as head_module
 from defaceqa import renders
-from defaceqa.anatomy.patches import region_of
 from defaceqa.anatomy.registration import Anatomy
 from defaceqa.features import loss, residual
+from defaceqa.features.original import MeasuredOriginal
 from defaceqa.features.table import FEATURES
-from defaceqa.surfaces import Surface, clear_defaced, clear_original, outer_skin, skin_surface
+from defaceqa.surfaces import Surface, clear_defaced, skin_surface
 from defaceqa.volumes import Pair
 
 Progress = Callable[[str], None]
@@ -57,6 +57,8 @@ class WorkingPair:
     origin_mm : ndarray, shape (3,)
     gain : float
         Rescaling that was taken back.
+    measured : MeasuredOriginal
+        What is known of the original alone.
     """
 
     original: NDArray[np.float32]
@@ -66,10 +68,15 @@ class WorkingPair:
     tissue: float
     origin_mm: NDArray[np.float64]
     gain: float
+    measured: MeasuredOriginal
 
 
 def extract(
-    pair: Pair, *, anatomy: Anatomy | Future[Anatomy] | None = None, progress: Progress | None = None
+    pair: Pair,
+    *,
+    anatomy: Anatomy | Future[Anatomy] | None = None,
+    progress: Progress | None = None,
+    measured: MeasuredOriginal | None = None,
 ) -> FeatureRow:
     """Measure a pair.
 
@@ -81,6 +88,8 @@ def extract(
         by another thread; without it the region features are undefined.
     progress : callable, optional
         Told the name of each slow step.
+    measured : MeasuredOriginal, optional
+        Of ``pair.original``, kept from an earlier pair of the same original; the numbers are the same without it.
 
     Returns
     -------
@@ -88,17 +97,17 @@ def extract(
     """
     say = progress or (lambda step: None)
     say("measuring head and surfaces")
-    working = working_pair(pair)
-    original, defaced = pair_surfaces(working)
+    working = working_pair(pair, measured)
+    _, defaced = pair_surfaces(working)
     say("rendering five views")
-    views = renders.render_views([original, defaced], renders.camera_focus_mm(working.head, working.origin_mm))
+    views = working.measured.views_beside(defaced)
     say("comparing views")
-    values = _similarity(views) | _losses(pair, working)
+    values = _similarity(views, working.measured) | _losses(pair, working)
     say("measuring the regions of the face")
     found = anatomy.result() if isinstance(anatomy, Future) else anatomy
     if found is None or not found.located:
         return _row(values, pair, working, found)
-    skin = outer_skin_points(working, original, found.landmarks_mm)
+    skin = outer_skin_points(working, found.landmarks_mm)
     change = np.abs(working.defaced - working.original)
     changed = residual.changed_under_skin(skin, change, working.origin_mm, working.tissue)
     survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals, changed=changed)
@@ -106,43 +115,31 @@ def extract(
     return _row(values, pair, working, found, residual.original_flags(skin, found.landmarks_mm))
 
 
-def working_pair(pair: Pair) -> WorkingPair:
+def working_pair(pair: Pair, measured: MeasuredOriginal | None = None) -> WorkingPair:
     """Bring a pair to the working grid and find its head."""
-    spacing = pair.original.spacing_mm
-    original = head_module.to_working_grid(pair.original.data, spacing)
-    defaced = head_module.to_working_grid(pair.defaced.data, spacing)
-    threshold = head_module.head_threshold(original)
-    air, _, tissue = head_module.intensity_levels(original)
-    mask = head_module.head_mask(original, threshold)
-    gain = loss.intensity_gain(original, defaced, mask, threshold)
-    origin_mm = head_module.working_origin_mm(pair.original.shape, spacing)
-    return WorkingPair(original, defaced / np.float32(gain), mask, threshold, tissue - air, origin_mm, gain)
+    known = measured or MeasuredOriginal(pair.original)
+    defaced = head_module.to_working_grid(pair.defaced.data, pair.original.spacing_mm)
+    gain = loss.intensity_gain(known.data, defaced, known.head, known.threshold)
+    return WorkingPair(
+        known.data, defaced / np.float32(gain), known.head, known.threshold, known.tissue, known.origin_mm, gain, known
+    )
 
 
 def pair_surfaces(working: WorkingPair) -> tuple[Surface, Surface]:
     """Skin of the original, and of the defaced image at the same iso-value."""
     cleared = clear_defaced(working.defaced, working.original, working.head, working.threshold)
-    original = skin_surface(clear_original(working.original, working.head), working.threshold, working.origin_mm)
-    return original, skin_surface(cleared, working.threshold, working.origin_mm)
+    return working.measured.surface, skin_surface(cleared, working.threshold, working.origin_mm)
 
 
-def outer_skin_points(
-    working: WorkingPair, surface: Surface, landmarks_mm: dict[str, NDArray[np.float64]]
-) -> residual.Skin:
+def outer_skin_points(working: WorkingPair, landmarks_mm: dict[str, NDArray[np.float64]]) -> residual.Skin:
     """The original's outer skin in the face regions that landmarks (grid mm) define."""
-    outside = outer_skin(surface, working.head, working.origin_mm)
-    points = surface.vertices_mm[outside]
-    regions = region_of(points, landmarks_mm)
-    named = regions > 0
-    return residual.Skin(
-        points[named], surface.normals[outside][named], surface.vertex_areas_mm2[outside][named], regions[named]
-    )
+    return working.measured.skin(landmarks_mm)
 
 
-def _similarity(views: list[NDArray[np.uint8]]) -> dict[str, float]:
+def _similarity(views: list[NDArray[np.uint8]], measured: MeasuredOriginal) -> dict[str, float]:
     from defaceqa.features.similarity import similarity_features
 
-    return similarity_features(views[0], views[1], renders.silhouettes(*views))
+    return similarity_features(views[0], views[1], renders.silhouettes(*views), structures=measured.structures)
 
 
 def _losses(pair: Pair, working: WorkingPair) -> dict[str, float]:
@@ -150,7 +147,7 @@ def _losses(pair: Pair, working: WorkingPair) -> dict[str, float]:
     spacing = pair.original.spacing_mm
     defaced = pair.defaced.data if working.gain == 1 else pair.defaced.data / np.float32(working.gain)
     change = loss.changed_voxels(pair.original.data, defaced, working.threshold, working.tissue)
-    head = head_module.from_working_grid(working.head, pair.original.shape, spacing)
+    head = working.measured.head_on_image
     values = loss.loss(change, head, spacing, "head")
     if pair.brain is None:
         return values

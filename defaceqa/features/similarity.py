@@ -7,12 +7,15 @@ the likeness of the two heads: a well defaced head is *unlike* its original.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from defaceqa.errors import InputError
 from defaceqa.features.fsim import (
     FsimMap,
+    Structure,
     check_picture,
     check_same_shape,
     compare,
@@ -38,7 +41,11 @@ SSIM_RADIUS_PX = 5
 
 
 def similarity_features(
-    original_views: ByteArray, defaced_views: ByteArray, silhouettes: BoolArray
+    original_views: ByteArray,
+    defaced_views: ByteArray,
+    silhouettes: BoolArray,
+    *,
+    structures: Sequence[Structure] | None = None,
 ) -> dict[str, float]:
     """All similarity features of a pair of renders.
 
@@ -48,6 +55,8 @@ def similarity_features(
         Renders in the order of ``renders.VIEWS``, background 255.
     silhouettes : ndarray of bool, shape (5, rows, columns)
         Pixels where the original or the defaced head is drawn.
+    structures : sequence of Structure, optional
+        Of the original's views, when they are known already.
 
     Returns
     -------
@@ -66,9 +75,12 @@ def similarity_features(
     Khodaei Dolouei et al., BMC Med Imaging 2026, use the means over the views.
     """
     _check(original_views, defaced_views, silhouettes)
+    known = structures or [structure(view) for view in original_views]
     table = {
-        view: _view_features(original, defaced, inside)
-        for view, original, defaced, inside in zip(VIEWS, original_views, defaced_views, silhouettes, strict=True)
+        view: _view_features(original, known_structure, defaced, inside)
+        for view, original, known_structure, defaced, inside in zip(
+            VIEWS, original_views, known, defaced_views, silhouettes, strict=True
+        )
     }
     features = {f"{name}_{view}": value for view, values in table.items() for name, value in values.items()}
     for name in next(iter(table.values())):
@@ -127,11 +139,13 @@ def psnr_db(mean_squared_error: float) -> float:
     return PSNR_CAP_DB if decibels > PSNR_CAP_DB else decibels
 
 
-def _view_features(original: ByteArray, defaced: ByteArray, inside: BoolArray) -> dict[str, float]:
+def _view_features(
+    original: ByteArray, known: Structure, defaced: ByteArray, inside: BoolArray
+) -> dict[str, float]:
     """Measures of one view, over the picture (``fsim``) and inside the silhouette (``fsim_head``)."""
     errors = np.square(original.astype(np.int32) - defaced)
     structures = ssim_map(original, defaced)
-    details: FsimMap = compare(structure(original), structure(defaced))
+    details: FsimMap = compare(known, structure(defaced))
     whole = (details.score(), ssim(structures), float(errors.mean()))
     head = (details.score(reduce_mask(inside)), _mean_inside(structures, inside), _mean_inside(errors, inside))
     return {**_named(*whole, suffix=""), **_named(*head, suffix="_head")}

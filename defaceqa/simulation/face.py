@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -56,6 +56,8 @@ class Face:
         Outer skin voxels, grid mm.
     skin_region : ndarray of int, shape (n,)
         0 for no region, else index in ``REGIONS`` + 1.
+    remembered : dict
+        Results of :meth:`once`.
     """
 
     volume: Volume
@@ -71,6 +73,7 @@ class Face:
     nearest: NDArray[np.int32]
     skin_mm: FloatArray
     skin_region: NDArray[np.int8]
+    remembered: dict[str, FloatArray] = field(default_factory=dict)
 
     @cached_property
     def skin(self) -> FloatArray:
@@ -83,6 +86,12 @@ class Face:
         origin = working_origin_mm(self.volume.shape, self.volume.spacing_mm)
         axes = [o + WORKING_SPACING_MM * np.arange(n) for o, n in zip(origin, self.depth_mm.shape, strict=True)]
         return self.framed(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
+
+    def once(self, key: str, make: Callable[[], FloatArray]) -> FloatArray:
+        """What ``make`` gives, remembered under a name: a real tool that several outcomes start from runs once."""
+        if key not in self.remembered:
+            self.remembered[key] = make()
+        return self.remembered[key]
 
     @cached_property
     def working_brain(self) -> BoolArray:

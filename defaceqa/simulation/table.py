@@ -17,12 +17,13 @@ from defaceqa.anatomy.patches import REGIONS
 from defaceqa.anatomy.registration import Anatomy, locate
 from defaceqa.errors import LabelError
 from defaceqa.features.extract import extract
+from defaceqa.features.original import MeasuredOriginal
 from defaceqa.features.rows import feature_table
 from defaceqa.features.table import FEATURES
 from defaceqa.renders import settings_hash
 from defaceqa.simulation.corpus import Defacing, choose_outcomes, simulate_head
 from defaceqa.simulation.originals import Original
-from defaceqa.volumes import Pair, Volume, load_mask, load_volume
+from defaceqa.volumes import Pair, load_mask, load_volume
 
 log = logging.getLogger(__name__)
 
@@ -123,25 +124,27 @@ def write_shard(head: Original, shard: Path, recipe: Recipe) -> str:
     anatomy = locate(volume)
     outcomes, seed = recipe.outcomes_of(head.head_id), recipe.seed_of(head.head_id)
     made = simulate_head(volume, head.landmarks_on(volume), brain, outcomes, seed)
-    rows = [_row(head, volume, brain, anatomy, defacing) for defacing in made if defacing.truth.in_view]
+    measured = MeasuredOriginal(volume)
+    rows = [_row(head, measured, brain, anatomy, defacing) for defacing in made if defacing.truth.in_view]
     _write(shard, feature_table(rows) if rows else "\t".join(COLUMNS) + "\n")
     return head.head_id
 
 
 def _row(
     head: Original,
-    volume: Volume,
+    measured: MeasuredOriginal,
     brain: NDArray[np.bool_],
     anatomy: Anatomy,
     made: Defacing,
 ) -> dict[str, Cell]:
-    features = extract(Pair(volume, made.defaced, brain), anatomy=anatomy)
+    volume = measured.volume
+    features = extract(Pair(volume, made.defaced, brain), anatomy=anatomy, measured=measured)
     voxel_mm = f"{float(np.prod(volume.spacing_mm)) ** (1 / 3):.2f}"
     what = (head.subject, head.head_id, made.outcome, made.method, head.modality, voxel_mm, SOURCE)
     identity = (*what, features.settings_hash, "; ".join(features.flags))
     truth = made.truth
-    measured = (truth.lenient, truth.strict, truth.brain_removed_ml, *(truth.residuals[region] for region in REGIONS))
-    cells: dict[str, Cell] = {**dict(zip(IDENTITY, identity, strict=True)), **dict(zip(TRUTH, measured, strict=True))}
+    found = (truth.lenient, truth.strict, truth.brain_removed_ml, *(truth.residuals[region] for region in REGIONS))
+    cells: dict[str, Cell] = {**dict(zip(IDENTITY, identity, strict=True)), **dict(zip(TRUTH, found, strict=True))}
     return cells | features.values
 
 

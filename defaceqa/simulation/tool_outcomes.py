@@ -20,14 +20,14 @@ TOOL_OUTCOMES = Register()
 @TOOL_OUTCOMES.add("good", "pydeface")
 def pydeface(face: Face, generator: Generator) -> FloatArray:
     """PyDeface's mask, laid on by niimath"""
-    return real_tools.pydeface(face.volume)
+    return _pydeface(face).copy()
 
 
 @TOOL_OUTCOMES.add("borderline", "pydeface")
 def pydeface_shifted(face: Face, generator: Generator) -> FloatArray:
     """PyDeface's mask, laid on by niimath and then moved by up to 20 mm"""
     moved_mm = np.array([generator.normal(0, 4), generator.uniform(-4, 16), generator.uniform(-20, 2)])
-    mask = removed_by(face, real_tools.pydeface(face.volume))
+    mask = removed_by(face, _pydeface(face))
     return remove(face, shifted(mask, np.rint(moved_mm / WORKING_SPACING_MM).astype(int)), generator, "zero")
 
 
@@ -56,6 +56,10 @@ def quickshear_poor_mask(face: Face, generator: Generator) -> FloatArray:
     limit = float(front[face.working_brain].max()) - generator.uniform(12, 40)
     mask = face.brain & ~face.on_image(front > limit)
     return real_tools.quickshear(face.volume, mask, buffer_mm=generator.uniform(2, 10))
+
+
+def _pydeface(face: Face) -> FloatArray:
+    return face.once("pydeface", lambda: real_tools.pydeface(face.volume))
 
 
 def removed_by(face: Face, defaced: FloatArray) -> NDArray[np.bool_]:
