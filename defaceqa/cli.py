@@ -152,6 +152,37 @@ def train(table: Path, out: Path, criteria: tuple[str, ...], seed: int) -> int:
 
 
 @commands.command()
+@click.argument("originals", type=FILE)
+@click.argument("out", type=FILE)
+@click.option("--per-head", type=click.IntRange(1), default=14, show_default=True, help="Pairs made of each head.")
+@click.option("--variations", type=click.IntRange(0), default=0, show_default=True,
+              help="Varied heads per original: other face shape, contrast, voxels, field of view.")  # fmt: skip
+@click.option("--landmarks", type=FILE, help="Table of facial landmarks; else found by a careful registration.")
+@click.option("--images", is_flag=True, help="Also write originals and defaced images; they show faces.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Heads at the same time.")
+def simulate(
+    originals: Path, out: Path, per_head: int, variations: int, landmarks: Path | None, images: bool, seed: int,
+    workers: int,
+) -> int:  # fmt: skip
+    """Deface ORIGINALS in many controlled ways and write features and labels to the folder OUT.
+
+    ORIGINALS is a folder of head scans, or a table with the columns id, file, subject, sequence, brain_mask. Labels
+    come from geometry. Stopped at any point, the same command goes on.
+    """
+    from defaceqa.terminal import progress_bar
+
+    with progress_bar() as progress:
+        from defaceqa.simulation.run import simulate as make
+
+        made = make(originals, out, landmarks=landmarks, per_head=per_head, variations=variations, seed=seed,
+                    workers=workers, images=images, progress=lambda head, done, total: progress(done, total, head))  # fmt: skip
+    for line in made.lines:
+        click.echo(line)
+    return 0
+
+
+@commands.command()
 @click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and records.")
 def demo(out: Path) -> int:
     """Run the main job on a head the package makes itself: a good, a poor and a brain-cutting defacing."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from defaceqa.simulation.originals import Original, read_originals
+from defaceqa.simulation.originals import Original, read_originals, with_variations
 from defaceqa.simulation.table import Recipe, build_table
 
 LANDMARKS = Path(__file__).parent.parent / "data" / "labels" / "landmarks.tsv"
@@ -22,27 +22,46 @@ UNUSABLE = ("ixi211", "ixi443", "ixi538")
 @click.command()
 @click.argument("heads", type=click.Path(exists=True, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--ixi", default=45, show_default=True, help="How many heads of IXI; all others are taken anyway.")
-@click.option("--per-head", default=14, show_default=True, help="Defacings per head.")
+@click.option("--per-head", default=12, show_default=True, help="Defacings per head as scanned.")
+@click.option("--per-made-head", default=5, show_default=True, help="Defacings per painted or varied head.")
+@click.option("--variations", default=2, show_default=True, help="Variations of each head that is not of IXI.")
+@click.option("--ixi-variations", default=60, show_default=True, help="How many IXI heads get one variation.")
+@click.option("--only", multiple=True, help="Only heads whose name begins so; to try out.")
 @click.option("--workers", default=2, show_default=True, help="Heads measured at the same time.")
-def main(heads: Path, out: Path, ixi: int, per_head: int, workers: int) -> None:
+def main(
+    heads: Path, out: Path, per_head: int, per_made_head: int, variations: int, ixi_variations: int,
+    only: tuple[str, ...], workers: int,
+) -> None:  # fmt: skip
     """Deface the heads of HEADS/heads.tsv that have landmarks, and write features and labels to OUT."""
-    chosen = choose(read_originals(heads / "heads.tsv", LANDMARKS), ixi)
-    rows = build_table(
+    chosen = choose(read_originals(heads / "heads.tsv", LANDMARKS), variations, ixi_variations)
+    chosen = [head for head in chosen if not only or head.head_id.startswith(only)]
+    made = build_table(
         chosen,
         out,
         workers=workers,
-        recipe=Recipe(per_head=per_head),
+        recipe=Recipe(per_head=per_head, per_made_head=per_made_head),
         progress=lambda head_id, done, total: click.echo(f"{done}/{total} {head_id}"),
     )
-    click.echo(f"{out}: {rows} pairs of {len({head.subject for head in chosen})} people")
+    click.echo(f"{out}: {made.pairs} pairs of {len({head.subject for head in chosen})} people")
+    for head_id, why in made.skipped.items():
+        click.echo(f"left out {head_id}: {why}")
 
 
-def choose(originals: list[Original], ixi: int) -> list[Original]:
-    """Heads of other sources first, then the first of IXI; none without a usable face."""
+def choose(originals: list[Original], variations: int, ixi_variations: int) -> list[Original]:
+    """All heads with a usable face, varied: scans near 1 mm several times, some of IXI once, painted heads never.
+
+    Painted heads differ from each other in contrast, noise and bias already.
+    """
     usable = [head for head in originals if head.head_id not in UNUSABLE]
-    others = [head for head in usable if not head.head_id.startswith("ixi")]
-    return others + [head for head in usable if head.head_id.startswith("ixi")][:ixi]
+    painted = [head for head in usable if head.painted]
+    ixi = [head for head in usable if head.head_id.startswith("ixi")]
+    native = [head for head in usable if not head.painted and not head.head_id.startswith("ixi")]
+    return [
+        *with_variations(native, variations),
+        *with_variations(ixi[:ixi_variations], 1),
+        *ixi[ixi_variations:],
+        *painted,
+    ]
 
 
 if __name__ == "__main__":

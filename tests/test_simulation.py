@@ -234,14 +234,15 @@ def test_the_table_resumes_where_it_stopped_and_holds_truth_and_features(
     monkeypatch.setattr("defaceqa.simulation.table.locate", lambda volume: known)
     recipe = Recipe(outcomes=("untouched", "plate_clean"))
     seen: list[str] = []
-    rows = build_table(originals[:1], tmp_path / "t.tsv", recipe=recipe, progress=lambda head, *_: seen.append(head))
+    build_table(originals[:1], tmp_path / "t.tsv", recipe=recipe, progress=lambda head, *_: seen.append(head))
     first = (tmp_path / "t.tsv.heads" / "a1.tsv").stat().st_mtime_ns
-    rows = build_table(originals, tmp_path / "t.tsv", recipe=recipe, progress=lambda head, *_: seen.append(head))
+    made = build_table(originals, tmp_path / "t.tsv", recipe=recipe, progress=lambda head, *_: seen.append(head))
     lines = (tmp_path / "t.tsv").read_text().splitlines()
     assert seen == ["a1", "a2"]
     assert (tmp_path / "t.tsv.heads" / "a1.tsv").stat().st_mtime_ns == first
     assert tuple(lines[0].split("\t")) == COLUMNS
-    assert rows == len(lines) - 1 == 4
+    assert made.pairs == len(lines) - 1 == 4
+    assert not made.skipped
     table = [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines[1:]]
     assert [(row["outcome"], row["label_lenient"]) for row in table[:2]] == [("untouched", "1"), ("plate_clean", "0")]
     assert float(table[0]["fsim_frontal"]) == 1.0 > float(table[1]["fsim_frontal"])

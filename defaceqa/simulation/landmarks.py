@@ -75,7 +75,7 @@ def _deformed(
     points = template.origin_mm[:, None, None, None] + template.spacing_mm[:, None, None, None] * index
     where = np.tensordot(matrix[:3, :3], points, 1) + (matrix[:3, 3] - origin_mm)[:, None, None, None]
     moving = ndimage.map_coordinates(data, where / WORKING_SPACING_MM, order=1)
-    field = _demons(*_comparable(template.head[window], moving))
+    field = _demons(*_comparable(template.head[window], moving, head_threshold(data), intensity_levels(data)[2]))
     moved = {}
     for name, point in template.landmarks_mm.items():
         voxel = ((point - template.origin_mm) / template.spacing_mm - low)[:, None]
@@ -85,14 +85,12 @@ def _deformed(
 
 
 def _comparable(
-    fixed: NDArray[np.float32], moving: NDArray[np.float32]
+    fixed: NDArray[np.float32], moving: NDArray[np.float32], threshold: float, tissue: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Two heads as demons can compare them: by intensity when both are T1w, else by shape alone.
 
     Demons ask for equal intensities; of another contrast only the outline is equal.
     """
-    threshold = head_threshold(moving)
-    _, _, tissue = intensity_levels(moving)
     inside = (fixed > TEMPLATE_SKIN) & (moving > threshold)
     if inside.any() and np.corrcoef(fixed[inside], moving[inside])[0, 1] > SAME_CONTRAST:
         return np.clip(fixed / TEMPLATE_TISSUE, 0, 1.5), np.clip(moving / np.float32(tissue), 0, 1.5)
@@ -122,6 +120,26 @@ def _demons(fixed: NDArray[np.float32], moving: NDArray[np.float32]) -> NDArray[
         ]
         start = (demons.Execute(*images, *start),)
     return np.moveaxis(sitk.GetArrayFromImage(start[0]), -1, 0).transpose(0, 3, 2, 1)
+
+
+def carried_brain(volume: Volume, matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The mean head's brain on a volume, good enough to keep a simulated cut away from the brain, never as truth.
+
+    Parameters
+    ----------
+    volume : Volume
+    matrix : ndarray, shape (4, 4)
+        Template mm to grid mm (:func:`defaceqa.anatomy.registration.locate`).
+
+    Returns
+    -------
+    ndarray of bool, shape of ``volume``
+    """
+    template = load_template()
+    back = np.linalg.inv(matrix)
+    step = back[:3, :3] * volume.spacing_mm / template.spacing_mm[:, None]
+    shift = (back[:3, 3] - template.origin_mm) / template.spacing_mm
+    return np.asarray(ndimage.affine_transform(template.brain, step, shift, output_shape=volume.shape, order=1) > 0.5)
 
 
 def _on_skin(points: Points, skin: NDArray[np.float32]) -> Points:

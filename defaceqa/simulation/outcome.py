@@ -36,6 +36,8 @@ class Outcome:
         From a :class:`Face` and a random generator to the defaced data.
     seen : tuple of str
         Regions a person still recognises although their surface has moved.
+    tool : str or None
+        External program that makes it; such outcomes are made wherever the program is on PATH, and never drawn.
     """
 
     name: str
@@ -44,20 +46,27 @@ class Outcome:
     method: str
     make: Maker
     seen: tuple[str, ...] = ()
+    tool: str | None = None
 
 
 class Register(dict[str, Outcome]):
     """Outcomes by name, filled by decorating their makers."""
 
     def add(
-        self, tendency: Tendency, method: str, *, name: str | None = None, seen: tuple[str, ...] = ()
+        self,
+        tendency: Tendency,
+        method: str,
+        *,
+        name: str | None = None,
+        seen: tuple[str, ...] = (),
+        tool: str | None = None,
     ) -> Callable[[Maker], Maker]:
         """Enter a maker under its own name; the first line of its docstring says what it does."""
 
         def enter(make: Maker) -> Maker:
             key = name or make.__name__
             what = (make.__doc__ or "").strip().splitlines()[0]
-            self[key] = Outcome(key, what, tendency, method, make, seen)
+            self[key] = Outcome(key, what, tendency, method, make, seen, tool)
             return make
 
         return enter

@@ -109,7 +109,7 @@ def find_program(name: str) -> str:
     beside = str(Path(sys.executable).parent)
     found = shutil.which(name, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if found is None:
-        raise ToolMissingError(f"{name} was not found; expected it on PATH. Install it (pip install {name}) to use it.")
+        raise ToolMissingError(f"{name} was not found; expected it on PATH. Install it to use it.")
     return found
 
 

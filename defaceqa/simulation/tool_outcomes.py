@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defaceqa.head import WORKING_SPACING_MM, to_working_grid, working_origin_mm
-from defaceqa.simulation import real_tools
+from defaceqa.simulation import external_tools, real_tools
 from defaceqa.simulation.face import Face
 from defaceqa.simulation.intensities import remove
 from defaceqa.simulation.outcome import Register
@@ -56,6 +56,15 @@ def quickshear_poor_mask(face: Face, generator: Generator) -> FloatArray:
     limit = float(front[face.working_brain].max()) - generator.uniform(12, 40)
     mask = face.brain & ~face.on_image(front > limit)
     return real_tools.quickshear(face.volume, mask, buffer_mm=generator.uniform(2, 10))
+
+
+for _program, _method in external_tools.METHODS.items():
+
+    def _make(face: Face, generator: Generator, program: str = _program) -> FloatArray:
+        return external_tools.run_tool(program, face.volume)
+
+    _make.__doc__ = f"{_program} as installed on this machine"
+    TOOL_OUTCOMES.add("good", _method, name=f"{_method}_installed", tool=_program)(_make)
 
 
 def _pydeface(face: Face) -> FloatArray:
