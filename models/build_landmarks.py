@@ -22,6 +22,18 @@ COLUMNS = ("head_id", "subject", "landmark", "x_mm", "y_mm", "z_mm", "status")
 CORRECTIONS = Path(__file__).parent.parent / "data" / "labels" / "landmark_corrections.tsv"
 LABEL_MAP = "label map"
 
+LEFT_OUT = {
+    "lab-s04": "its mouth hangs in strings (dental artefact); lab-t06 is the same person",
+    "lab-s12": "the face is cut flat through nose and mouth",
+    "lab-s15": "a plate of artefact runs through the mouth",
+    "lab-t01": "nose, lips and chin are cut flat; lab-s07 is the same person",
+    **dict.fromkeys(
+        ("lab-t03", "lab-t04", "lab-t07", "lab-t09", "lab-t13", "lab-t20"),
+        "the field of view ends at the nose: an original without a face, which is reviewed in any case",
+    ),
+}
+"""Label maps that no truth can be had from."""
+
 
 @click.command()
 @click.argument("heads", type=click.Path(exists=True, path_type=Path))
@@ -37,6 +49,9 @@ def main(heads: Path, out: Path, ids: tuple[str, ...]) -> None:
     for head in listed:
         if ids and head["id"] not in ids:
             rows += kept.get(head["id"], [])
+            continue
+        if head["id"] in LEFT_OUT:
+            click.echo(f"{head['id']}: left out, {LEFT_OUT[head['id']]}")
             continue
         found, quality = careful_landmarks(load_head(heads, head))
         click.echo(f"{head['id']}: overlap {quality:.3f}, {len(found)} landmarks")
