@@ -126,8 +126,12 @@ def features() -> int:
 
 
 @commands.command()
-@click.argument("table", type=FILE)
+@click.argument("table", type=FILE, required=False)
 @click.option("--out", type=FILE, required=True, help="Folder for the models, one per criterion.")
+@click.option("--own", type=FILE, help="Measured pairs of your own, to be learnt together with TABLE.")
+@click.option("--labels", type=FILE, help="Label table of the pairs in --own; people's labels weigh more.")
+@click.option("--own-weight", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True,
+              help="Weight of a pair that a person has judged.")  # fmt: skip
 @click.option(
     "--criterion",
     "criteria",
@@ -136,18 +140,34 @@ def features() -> int:
     default=("lenient", "strict"),
     show_default=True,
 )
+@click.option("--max-miss-rate", type=click.FloatRange(0, 1), default=0.01, show_default=True,
+              help="Share of insufficient pairs that may pass.")  # fmt: skip
+@click.option("--max-false-fail-rate", type=click.FloatRange(0, 1), default=0.01, show_default=True,
+              help="Share of sufficient pairs that may fail.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True)
-def train(table: Path, out: Path, criteria: tuple[str, ...], seed: int) -> int:
-    """Fit models to TABLE (features and labels), people kept apart, and write them with their cards."""
+def train(
+    table: Path | None, out: Path, own: Path | None, labels: Path | None, own_weight: float, criteria: tuple[str, ...],
+    max_miss_rate: float, max_false_fail_rate: float, seed: int,
+) -> int:  # fmt: skip
+    """Fit models to TABLE (features and labels), people kept apart, and write them with their cards.
+
+    TABLE is by default the one the shipped models were made from. With --own, your pairs join it, and the new model is
+    compared with the shipped one on them.
+    """
     from defaceqa.terminal import progress_bar
 
+    if labels is not None and own is None:
+        raise click.UsageError("--labels says nothing without --own, the measurements of the labelled pairs.")
     with progress_bar() as progress:
-        from defaceqa.training import train as fit
+        from defaceqa.training.retrain import retrain
 
-        results = [fit(table, out, criterion, seed=seed, n_jobs=os.cpu_count() or 1, progress=progress)
-                   for criterion in criteria]  # fmt: skip
-    for result in results:
-        click.echo(result.summary)
+        results = retrain(
+            table, out, own=own, labels=labels, own_weight=own_weight, criteria=criteria, seed=seed,
+            max_miss_rate=max_miss_rate, max_false_fail_rate=max_false_fail_rate, n_jobs=os.cpu_count() or 1,
+            progress=progress,
+        )  # fmt: skip
+    for line in results:
+        click.echo(line)
     return 0
 
 
@@ -175,8 +195,10 @@ def simulate(
     with progress_bar() as progress:
         from defaceqa.simulation.run import simulate as make
 
-        made = make(originals, out, landmarks=landmarks, per_head=per_head, variations=variations, seed=seed,
-                    workers=workers, images=images, progress=lambda head, done, total: progress(done, total, head))  # fmt: skip
+        made = make(
+            originals, out, landmarks=landmarks, per_head=per_head, variations=variations, seed=seed,
+            workers=workers, images=images, progress=lambda head, done, total: progress(done, total, head),
+        )  # fmt: skip
     for line in made.lines:
         click.echo(line)
     return 0

@@ -109,6 +109,66 @@ def bootstrap_auroc_difference(
     return _interval(_resampled_auroc(labels, first, index, counts) - _resampled_auroc(labels, second, index, counts))
 
 
+def bootstrap_scores(
+    labels: Labels, probabilities: Floats, groups: Groups, *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of AUROC, area under the precision-recall curve and Brier score, people resampled.
+
+    Returns
+    -------
+    dict
+        ``auroc``, ``pr_auc``, ``brier``: low and high; NaN where no resample defines the score.
+    """
+    index, counts = _resampled_people(groups, resamples, seed)
+    weights = counts[:, index]
+    with np.errstate(invalid="ignore"):
+        brier = (weights @ (probabilities - labels) ** 2) / weights.sum(axis=1)
+    return {
+        "auroc": _interval(_resampled_auroc(labels, probabilities, index, counts)),
+        "pr_auc": _interval(_weighted_pr_auc(labels, probabilities, weights)),
+        "brier": _interval(brier),
+    }
+
+
+def bootstrap_brier_difference(
+    labels: Labels, first: Floats, second: Floats, groups: Groups, *, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of Brier(first) - Brier(second) on the same rows and the same resampled people."""
+    index, counts = _resampled_people(groups, resamples, seed)
+    weights = counts[:, index]
+    with np.errstate(invalid="ignore"):
+        difference = (weights @ ((first - labels) ** 2 - (second - labels) ** 2)) / weights.sum(axis=1)
+    return _interval(difference)
+
+
+def calibration_curve(
+    labels: Labels, probabilities: Floats, groups: Groups, *, bins: int = 10, seed: int = 0
+) -> list[dict[str, float]]:
+    """What was predicted against what was found, in bins of equal numbers of pairs.
+
+    Returns
+    -------
+    list of dict
+        ``predicted`` mean probability, ``found`` share of insufficient pairs, ``found_low``, ``found_high`` its 95 %
+        interval with people resampled, ``pairs``.
+    """
+    order = np.argsort(probabilities, kind="stable")
+    index, counts = _resampled_people(groups, RESAMPLES, seed)
+    weights = counts[:, index]
+    curve = []
+    for members in np.array_split(order, min(bins, len(order))):
+        with np.errstate(invalid="ignore"):
+            shares = (weights[:, members] @ labels[members]) / weights[:, members].sum(axis=1)
+        low, high = _interval(shares)
+        curve.append(
+            {
+                "predicted": float(probabilities[members].mean()), "found": float(labels[members].mean()),
+                "found_low": low, "found_high": high, "pairs": float(len(members)),
+            }
+        )  # fmt: skip
+    return curve
+
+
 def choose_thresholds(
     labels: Labels,
     probabilities: Floats,
@@ -306,6 +366,20 @@ def _resampled_auroc(labels: Labels, probabilities: Floats, index: NDArray[np.in
     with np.errstate(invalid="ignore"):
         resampled: Floats = ((counts @ right) * counts).sum(axis=1) / pairs
     return resampled
+
+
+def _weighted_pr_auc(labels: Labels, probabilities: Floats, weights: Floats) -> Floats:
+    """Average precision of every resample, shape (resamples,); rows of one probability count as one step."""
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = probabilities[order]
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    called = np.cumsum(weights[:, order], axis=1)[:, ends]
+    right = np.cumsum(weights[:, order] * labels[order], axis=1)[:, ends]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(called > 0, right / called, 0.0)
+        recall_steps = np.diff(right, axis=1, prepend=0.0) / right[:, -1:]
+        area: Floats = (precision * recall_steps).sum(axis=1)
+    return area
 
 
 def _interval(values: Floats) -> tuple[float, float]:

@@ -32,3 +32,18 @@ def shipped_folder(name: str) -> Path:
         f"The folder models/{name} is missing from this installation of defaceqa; expected it beside the code. "
         "Install the package again."
     )
+
+
+def shipped_training_table() -> Path:
+    """The training table that the shipped models were made from.
+
+    Raises
+    ------
+    ModelError
+        When the installation lacks it.
+    """
+    package = Path(__file__).resolve().parent
+    for file in (package / "models" / "training.tsv", package.parent / "data" / "labels" / "training.tsv"):
+        if file.is_file():
+            return file
+    raise ModelError("The training table is missing from this installation of defaceqa. Install the package again.")

@@ -13,6 +13,7 @@ import click
 import numpy as np
 from build_table import LANDMARKS, choose
 from numpy.typing import NDArray
+from skimage.io import imsave
 
 from defaceqa.features.extract import pair_surfaces, working_pair
 from defaceqa.features.original import MeasuredOriginal
@@ -26,6 +27,7 @@ SHOWN = (0, 3, 2)
 
 CROP = (slice(60, 480), slice(60, 452))
 ROWS, COLUMNS = 5, 4
+PER_SHEET = ROWS * COLUMNS
 
 
 @click.command()
@@ -36,8 +38,9 @@ ROWS, COLUMNS = 5, 4
 @click.option("--seed", default=0, show_default=True)
 @click.option("--only", multiple=True, help="Only heads whose name begins so.")
 def main(heads: Path, out: Path, pairs: int, per_head: int, seed: int, only: tuple[str, ...]) -> None:
-    """Write sheets of twenty pairs each, and a table of them, into the folder OUT."""
-    known = [h for h in choose(read_originals(heads / "heads.tsv", LANDMARKS), 1, 40) if not only or h.head_id.startswith(only)]
+    """Write sheets of twenty pairs each, and every pair large, into the folder OUT."""
+    known = choose(read_originals(heads / "heads.tsv", LANDMARKS), 1, 40)
+    known = [head for head in known if not only or head.head_id.startswith(only)]
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(known))
     out.mkdir(parents=True, exist_ok=True)
@@ -45,9 +48,11 @@ def main(heads: Path, out: Path, pairs: int, per_head: int, seed: int, only: tup
     for index in order:
         for cell in pictures(known[index], per_head, int(generator.integers(2**31))):
             cells.append(cell)
+            imsave(out / f"pair{len(cells):03d}.png", cell[0], check_contrast=False)
             click.echo(f"{len(cells)} {cell[1]}".replace("\n", "  "))
-            if len(cells) % (ROWS * COLUMNS) == 0 or len(cells) == pairs:
-                sheet(cells[-(((len(cells) - 1) % (ROWS * COLUMNS)) + 1) :], out / f"sheet{(len(cells) - 1) // 20 + 1}.png", len(cells))
+            if len(cells) % PER_SHEET == 0 or len(cells) == pairs:
+                first = (len(cells) - 1) // PER_SHEET * PER_SHEET
+                sheet(cells[first:], first + 1, out / f"sheet{first // PER_SHEET + 1}.png")
             if len(cells) == pairs:
                 return
 
@@ -71,7 +76,7 @@ def words(made: Defacing) -> str:
     return f"{verdict}; {', '.join(parts)}; brain {truth.brain_removed_ml:.0f} mL"
 
 
-def sheet(cells: list[tuple[NDArray[np.uint8], str]], file: Path, last: int) -> None:
+def sheet(cells: list[tuple[NDArray[np.uint8], str]], first: int, file: Path) -> None:
     """Write one sheet."""
     import matplotlib
 
@@ -81,7 +86,6 @@ def sheet(cells: list[tuple[NDArray[np.uint8], str]], file: Path, last: int) -> 
     figure, axes = pyplot.subplots(ROWS, COLUMNS, figsize=(6.2 * COLUMNS, 2.7 * ROWS))
     for axis in axes.ravel():
         axis.set_axis_off()
-    first = last - len(cells) + 1
     for number, (axis, (picture, text)) in enumerate(zip(axes.ravel(), cells, strict=False), start=first):
         axis.imshow(picture, cmap="gray", vmin=0, vmax=255)
         axis.set_title(f"{number}: {text}", fontsize=8.5)

@@ -16,7 +16,7 @@ from defaceqa.anatomy.patches import LANDMARKS
 from defaceqa.errors import InputError, LabelError
 from defaceqa.simulation.painting import CONTRASTS, load_painted
 from defaceqa.simulation.variation import Head, vary
-from defaceqa.volumes import Volume, load_mask, load_volume
+from defaceqa.volumes import Volume, load_mask, load_volume, onto_grid
 
 OUT_OF_VIEW = "outside"
 """Status of a landmark that lies outside the field of view."""
@@ -91,9 +91,15 @@ class Original:
         return on_grid(self.landmarks_world_mm, volume)
 
     def _known(self, volume: Volume) -> Head:
+        return Head(volume, self._brain_on(volume), self.landmarks_on(volume), self.brain_path is not None)
+
+    def _brain_on(self, volume: Volume) -> NDArray[np.bool_]:
+        """The trusted mask; that of a label map covers the whole map, the painted image only the head in it."""
         if self.brain_path is None:
-            return Head(volume, _mean_brain(volume), self.landmarks_on(volume), brain_trusted=False)
-        return Head(volume, load_mask(self.brain_path, volume), self.landmarks_on(volume))
+            return _mean_brain(volume)
+        if self.painted:
+            return np.asarray(onto_grid(load_volume(self.brain_path), volume).data > 0.5)
+        return load_mask(self.brain_path, volume)
 
     def _found(self, volume: Volume) -> Head:
         from defaceqa.simulation.landmarks import careful_landmarks
@@ -104,10 +110,7 @@ class Original:
                 f"The face of {volume.name} was not found (overlap with the mean head {quality:.2f}); expected a whole "
                 "head with both eyes in view. Leave it out, or give its landmarks in a table."
             )
-        marks = on_grid(world_mm, volume)
-        if self.brain_path is None:
-            return Head(volume, _mean_brain(volume), marks, brain_trusted=False)
-        return Head(volume, load_mask(self.brain_path, volume), marks)
+        return Head(volume, self._brain_on(volume), on_grid(world_mm, volume), self.brain_path is not None)
 
 
 def on_grid(world_mm: Mapping[str, NDArray[np.float64]], volume: Volume) -> dict[str, NDArray[np.float64]]:

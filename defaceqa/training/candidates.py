@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int_]
 Parameters = Mapping[str, Any]
 
-FOREST_TREES = 300
+FOREST_TREES = 150
 FURTHEST_LOG_ODDS = 12.0
 """Forests and networks may claim certainty; their log-odds end here so that calibration sees finite numbers."""
 
@@ -115,7 +115,8 @@ def _network(parameters: Parameters, constraints: Sequence[int], seed: int) -> A
 def _forest(parameters: Parameters, constraints: Sequence[int], seed: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier
 
-    return _imputed(RandomForestClassifier(FOREST_TREES, random_state=seed, n_jobs=1, **parameters))
+    settings = {"n_estimators": FOREST_TREES, **parameters}
+    return _imputed(RandomForestClassifier(random_state=seed, n_jobs=1, **settings))
 
 
 def _boosted_trees(parameters: Parameters, constraints: Sequence[int], seed: int) -> Any:

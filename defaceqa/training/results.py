@@ -17,8 +17,16 @@ Floats = NDArray[np.float64]
 Predictions = Mapping[tuple[str, str], Floats]
 """Calibrated out-of-fold probabilities by (feature set, kind of model)."""
 
-KINDS_OF_PAIRS = ("outcome", "method", "modality", "voxel_mm", "source")
-"""Columns of the training table by which the scores are broken down, where present."""
+KINDS_OF_PAIRS = ("case", "modality", "voxels", "head_kind", "source", "method", "outcome")
+"""By what the scores are broken down: columns of the training table where present, and the two below."""
+
+CLEAR_BELOW, CLEAR_ABOVE = 0.05, 0.40
+"""A pair whose every region has a true residual below the first or above the second is clear, else borderline."""
+
+STRICT_CHEEKS_DOUBT = (0.40, 0.60)
+"""Under the strict criterion a pair with this share of cheeks and jaw left is borderline as well."""
+
+FINE_VOXELS_MM, COARSE_VOXELS_MM = 1.25, 1.75
 
 
 def shipped_kind(table: TrainingTable, predicted: Predictions, features: str, kinds: Sequence[str], seed: int) -> str:
@@ -74,8 +82,10 @@ def _score_row(table: TrainingTable, probabilities: Floats, numbers: NDArray[np.
     for name, (mean, spread) in evaluation.fold_scores(table.labels, probabilities, numbers).items():
         row |= {f"{name}_mean": mean, f"{name}_sd": spread}
     row["auroc_pooled"] = evaluation.scores(table.labels, probabilities)["auroc"]
-    low, high = evaluation.bootstrap_auroc(table.labels, probabilities, table.groups, seed=seed)
-    return row | {"auroc_low": low, "auroc_high": high}
+    intervals = evaluation.bootstrap_scores(table.labels, probabilities, table.groups, seed=seed)
+    for name, (low, high) in intervals.items():
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def out_of_fold_rows(table: TrainingTable, predicted: Predictions, numbers: NDArray[np.int_]) -> list[dict[str, Any]]:
@@ -88,16 +98,57 @@ def out_of_fold_rows(table: TrainingTable, predicted: Predictions, numbers: NDAr
     ]
 
 
-def breakdown_rows(table: TrainingTable, probabilities: Floats, thresholds: Thresholds) -> list[dict[str, Any]]:
-    """Scores for each outcome, method, modality, voxel size and source of labels apart, where the table has them."""
+def breakdown_rows(
+    table: TrainingTable, probabilities: Floats, thresholds: Thresholds, criterion: str
+) -> list[dict[str, Any]]:
+    """Scores for each kind of pair apart: clear or borderline, modality, voxels, kind of head, source, method, outcome.
+
+    Parameters
+    ----------
+    criterion : str
+        "lenient" or "strict"; decides which pairs are clear.
+    """
+    keys = kinds_of_pairs(table, criterion)
     rows: list[dict[str, Any]] = []
     for column in KINDS_OF_PAIRS:
-        if column in table.identity[0]:
-            keys = [row[column] for row in table.identity]
+        if column in keys:
             cuts = (thresholds.low, thresholds.high)
-            found = evaluation.breakdown(table.labels, probabilities, cuts, keys)
+            found = evaluation.breakdown(table.labels, probabilities, cuts, keys[column])
             rows += [{"by": column, **row} for row in found]
     return rows
+
+
+def kinds_of_pairs(table: TrainingTable, criterion: str) -> dict[str, list[str]]:
+    """Kind of each pair, for every way of telling kinds apart that the table allows."""
+    present = table.identity[0]
+    keys = {name: [row[name] for row in table.identity] for name in KINDS_OF_PAIRS if name in present}
+    if "voxel_mm" in present:
+        keys["voxels"] = [_voxels(row["voxel_mm"]) for row in table.identity]
+    if all(f"truth_residual_{region}" in present for region in ("left_eye", "right_eye", "nose", "mouth")):
+        keys["case"] = [_case(row, criterion) for row in table.identity]
+    return keys
+
+
+def _voxels(text: str) -> str:
+    size = float(text)
+    if size < FINE_VOXELS_MM:
+        return f"below {FINE_VOXELS_MM} mm"
+    return f"{FINE_VOXELS_MM} to {COARSE_VOXELS_MM} mm" if size < COARSE_VOXELS_MM else f"{COARSE_VOXELS_MM} mm or more"
+
+
+def _case(row: Mapping[str, str], criterion: str) -> str:
+    """Whether geometry leaves no doubt about a pair."""
+    shares = [_share(row[f"truth_residual_{region}"]) for region in ("left_eye", "right_eye", "nose", "mouth")]
+    clear = all(share < CLEAR_BELOW or share > CLEAR_ABOVE for share in shares)
+    if criterion == "strict":
+        low, high = STRICT_CHEEKS_DOUBT
+        clear &= not low <= _share(row.get("truth_residual_cheeks_jaw", "")) <= high
+    return "clear" if clear else "borderline"
+
+
+def _share(text: str) -> float:
+    """What was never in view counts as gone."""
+    return 0.0 if text.strip().lower() in ("", "n/a", "nan") else float(text)
 
 
 def out_of_range_share(table: TrainingTable, columns: Sequence[str], numbers: NDArray[np.int_]) -> float:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from defaceqa.errors import LabelError
 from defaceqa.labels import parse_label
 from defaceqa.model.card import CRITERIA
+from defaceqa.training.columns import METHOD
 from defaceqa.verdict import is_void
 
 IDENTITY = ("subject", "head_id", "outcome", "method")
@@ -58,6 +59,21 @@ class TrainingTable:
     weights: Floats
     settings_hash: str
     sha256: str
+
+    def with_methods(self) -> TrainingTable:
+        """The same table with a column of 0 and 1 for every method under which both labels occur.
+
+        A method that always fails, as doing nothing does, would give its answer away and gets no column.
+        """
+        used = np.array([row["method"] for row in self.identity])
+        names = [m for m in np.unique(used) if len(np.unique(self.labels[used == m])) == 2]
+        known = np.column_stack([self.values, *((used == name).astype(np.float64) for name in names)])
+        return replace(self, columns=(*self.columns, *(f"{METHOD}{name}" for name in names)), values=known)
+
+    @property
+    def method_columns(self) -> tuple[str, ...]:
+        """Columns that :meth:`with_methods` has added."""
+        return tuple(name for name in self.columns if name.startswith(METHOD))
 
     def select(self, columns: Sequence[str]) -> Floats:
         """Values of some columns, in the order asked for."""
