@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from defaceqa.anatomy.brain import find_brain
+from defaceqa.anatomy.images import affine_of, matrix_of, to_image
 from defaceqa.anatomy.template import Template, load_template
 from defaceqa.head import (
     WORKING_SPACING_MM,
@@ -42,11 +44,12 @@ LOOK_SCALE = 0.95
 BELOW_TOP_MM = 130.0
 """Only this much of a head below its top decides where the search starts: necks and shoulders do not."""
 
-TRIED_OUT = 4
-"""How many of the best poses are optimised a little before one is chosen."""
+TRIED_OUT = 12
+"""How many of the best poses are optimised at 8 mm before one is chosen: with four, the right one was often missed."""
 
-SURE_QUALITY = 0.865
-"""Overlap from which the first pose is taken without trying the next."""
+REFINED = 2
+SURE_QUALITY = 0.87
+"""Overlap from which the first pose is taken; below it, the next one is refined as well."""
 
 MAX_STRETCH = 1.35
 """Largest over smallest stretch from the mean head to a head; twelve adults and a child stay below 1.16."""
@@ -76,15 +79,17 @@ class Anatomy:
     Parameters
     ----------
     matrix : ndarray, shape (4, 4)
-        Template mm to grid mm of the original.
+        Template mm to grid mm of the original, closest at the face.
     quality : float
         Dice overlap of the two heads where both are in view, 0 to 1.
     landmarks_mm : dict
         Facial landmarks in grid mm.
     located : bool
-        False when the quality is too low for regions to be believed.
+        False when the quality is too low for brain and regions to be believed.
     flags : tuple of str
         Why not, in plain words.
+    brain : ndarray of bool, shape (x, y, z), or None
+        Brain on the working grid (:mod:`defaceqa.anatomy.brain`); None when not located.
     """
 
     matrix: Matrix
@@ -92,15 +97,18 @@ class Anatomy:
     landmarks_mm: dict[str, NDArray[np.float64]]
     located: bool
     flags: tuple[str, ...] = ()
+    brain: BoolArray | None = None
 
 
-def locate(volume: Volume) -> Anatomy:
+def locate(volume: Volume, *, with_brain: bool = True) -> Anatomy:
     """Find brain and face in an original.
 
     Parameters
     ----------
     volume : Volume
         Head MRI of any contrast.
+    with_brain : bool
+        Whether to find the brain too; not needed when a mask of it is given.
 
     Returns
     -------
@@ -111,16 +119,19 @@ def locate(volume: Volume) -> Anatomy:
     data = to_working_grid(volume.data, volume.spacing_mm)
     origin_mm = working_origin_mm(volume.shape, volume.spacing_mm)
     head = head_mask(data, head_threshold(data))
-    matrix = register(template, np.where(head, data, np.float32(0)), head, origin_mm)
-    quality = overlap(template, matrix, head, origin_mm)
+    blanked = np.where(head, data, np.float32(0))
+    of_head = register(template, blanked, head, origin_mm)
+    matrix = register_face(template, of_head, blanked, head, origin_mm)
+    quality = overlap(template, of_head, head, origin_mm)
     landmarks = {name: matrix[:3, :3] @ point + matrix[:3, 3] for name, point in template.landmarks_mm.items()}
     located = quality >= MIN_QUALITY
     flags = () if located else ("could not locate brain and face",)
-    return Anatomy(matrix, quality, landmarks, located, flags)
+    brain = find_brain(template, of_head, data, head, origin_mm) if located and with_brain else None
+    return Anatomy(matrix, quality, landmarks, located, flags, brain)
 
 
 def register(template: Template, data: FloatArray, head: BoolArray, origin_mm: NDArray[np.float64]) -> Matrix:
-    """Affine matrix from template mm to grid mm.
+    """Affine matrix from template mm to grid mm, for the head as a whole.
 
     Parameters
     ----------
@@ -136,9 +147,9 @@ def register(template: Template, data: FloatArray, head: BoolArray, origin_mm: N
     ndarray, shape (4, 4)
     """
     data, head, origin_mm = frame(data, head, origin_mm)
-    moving = _image(data, origin_mm, WORKING_SPACING_MM, FINE_MM)
+    moving = to_image(data, origin_mm, WORKING_SPACING_MM, FINE_MM)
     best, best_quality = np.eye(4), -1.0
-    for start in _look_around(template, data, head, origin_mm):
+    for start in _look_around(template, data, head, origin_mm)[:REFINED]:
         matrix = _refine(template, moving, start)
         quality = overlap(template, matrix, head, origin_mm) - (0 if plausible(matrix) else 1)
         if quality > best_quality:
@@ -148,6 +159,18 @@ def register(template: Template, data: FloatArray, head: BoolArray, origin_mm: N
     return best
 
 
+def register_face(
+    template: Template, matrix: Matrix, data: FloatArray, head: BoolArray, origin_mm: NDArray[np.float64]
+) -> Matrix:
+    """Affine matrix that fits the face best, begun from the fit of the whole head; other parameters as there."""
+    data, head, origin_mm = frame(data, head, origin_mm)
+    moving = to_image(data, origin_mm, WORKING_SPACING_MM, FINE_MM)
+    fixed, _ = _template_image(template, FINE_MM)
+    affine = affine_of(matrix, template.landmarks_mm["nasion"])
+    _optimise(fixed, _face_mask(template, fixed), moving, affine, step_mm=1.0, iterations=60)
+    return matrix_of(affine)
+
+
 def plausible(matrix: Matrix) -> bool:
     """Whether an affine stretches a head by no more than heads differ in shape."""
     stretch = np.linalg.svd(matrix[:3, :3], compute_uv=False)
@@ -155,7 +178,7 @@ def plausible(matrix: Matrix) -> bool:
 
 
 def _refine(template: Template, moving: SimpleITK.Image, start: SimpleITK.Similarity3DTransform) -> Matrix:
-    """From a rough pose to the whole head, then to the face."""
+    """From a rough pose to the whole head."""
     import SimpleITK as sitk
 
     fixed, mask = _template_image(template, FINE_MM)
@@ -165,9 +188,7 @@ def _refine(template: Template, moving: SimpleITK.Image, start: SimpleITK.Simila
     affine.SetMatrix(start.GetMatrix())
     affine.SetTranslation(start.GetTranslation())
     _optimise(fixed, mask, moving, affine, step_mm=1.0, iterations=100)
-    if template.landmarks_mm:
-        _optimise(fixed, _face_mask(template, fixed), moving, affine, step_mm=1.0, iterations=60)
-    return _matrix(affine)
+    return matrix_of(affine)
 
 
 def frame(
@@ -207,7 +228,7 @@ def overlap(template: Template, matrix: Matrix, head: BoolArray, origin_mm: NDAr
     """Dice of the template's head and the original's, over the part of the template that is in the field of view."""
     from scipy.ndimage import map_coordinates
 
-    mask = _template_head(template)
+    mask = template.head_mask
     step = 2
     index = np.stack(np.meshgrid(*(np.arange(0, n, step) for n in mask.shape), indexing="ij"), -1).reshape(-1, 3)
     points = template.origin_mm + index * template.spacing_mm
@@ -217,10 +238,6 @@ def overlap(template: Template, matrix: Matrix, head: BoolArray, origin_mm: NDAr
     theirs = map_coordinates(head.astype(np.float32), where[seen].T, order=0) > 0.5
     total = int(mine.sum() + theirs.sum())
     return 2 * float((mine & theirs).sum()) / total if total else 0.0
-
-
-def _template_head(template: Template) -> BoolArray:
-    return head_mask(template.head, head_threshold(template.head))
 
 
 def _upper_centre(head: BoolArray, origin_mm: NDArray[np.float64], spacing_mm: float) -> NDArray[np.float64]:
@@ -236,11 +253,14 @@ def _look_around(
     template: Template, data: FloatArray, head: BoolArray, origin_mm: NDArray[np.float64]
 ) -> list[SimpleITK.Similarity3DTransform]:
     """The most promising of a few dozen poses, tried out at 8 mm, best first by the cost the registration uses."""
-    centre = _upper_centre(_template_head(template), template.origin_mm, float(template.spacing_mm[2]))
+    centre = _upper_centre(template.head_mask, template.origin_mm, float(template.spacing_mm[2]))
     target = _upper_centre(head, origin_mm, WORKING_SPACING_MM)
     fixed, mask = _template_image(template, COARSE_MM)
-    moving = _image(data, origin_mm, WORKING_SPACING_MM, COARSE_MM)
-    poses = itertools.product(LOOK_PITCH_DEG, LOOK_YAW_DEG, LOOK_ROLL_DEG, LOOK_SHIFT_MM)
+    moving = to_image(data, origin_mm, WORKING_SPACING_MM, COARSE_MM)
+    turns = itertools.product(LOOK_PITCH_DEG, LOOK_YAW_DEG, LOOK_ROLL_DEG)
+    # heads are seldom turned and tilted sideways at once, and the optimiser brings in what is
+    simple = [turn for turn in turns if turn[1] == 0 or turn[2] == 0]
+    poses = [(*turn, up_mm) for turn in simple for up_mm in LOOK_SHIFT_MM]
     candidates = [_pose(centre, target + np.array([0, 0, up_mm]), angles) for *angles, up_mm in poses]
     costs = [_cost(fixed, mask, moving, candidate) for candidate in candidates]
     promising = [candidates[index] for index in np.argsort(costs, kind="stable")[:TRIED_OUT]]
@@ -314,7 +334,7 @@ def _template_image(template: Template, spacing_mm: float) -> tuple[SimpleITK.Im
     import SimpleITK as sitk
     from scipy.ndimage import binary_dilation
 
-    image = _image(template.head, template.origin_mm, float(template.spacing_mm[0]), spacing_mm)
+    image = to_image(template.head, template.origin_mm, float(template.spacing_mm[0]), spacing_mm)
     data = sitk.GetArrayFromImage(image)
     near = binary_dilation(data > 0.1 * data.max(), iterations=max(1, round(8.0 / spacing_mm)))
     mask = sitk.GetImageFromArray(near.astype(np.uint8))
@@ -335,26 +355,3 @@ def _face_mask(template: Template, fixed: SimpleITK.Image) -> SimpleITK.Image:
     mask = sitk.GetImageFromArray(box.astype(np.uint8))
     mask.CopyInformation(fixed)
     return mask
-
-
-def _image(data: FloatArray, origin_mm: NDArray[np.float64], spacing_mm: float, reduced_mm: float) -> SimpleITK.Image:
-    """SimpleITK image of block means; its frame is RAS mm, used consistently for both images."""
-    import SimpleITK as sitk
-
-    block = max(1, round(reduced_mm / spacing_mm))
-    padded = np.pad(data, [(0, -n % block) for n in data.shape])
-    shape = [n // block for n in padded.shape]
-    mean = padded.reshape(shape[0], block, shape[1], block, shape[2], block).mean(axis=(1, 3, 5), dtype=np.float64)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(mean.transpose(2, 1, 0).astype(np.float32)))
-    image.SetSpacing([spacing_mm * block] * 3)
-    image.SetOrigin((origin_mm + spacing_mm * (block - 1) / 2).tolist())
-    return image
-
-
-def _matrix(transform: SimpleITK.AffineTransform) -> Matrix:
-    linear = np.array(transform.GetMatrix()).reshape(3, 3)
-    centre = np.array(transform.GetCenter())
-    matrix = np.eye(4)
-    matrix[:3, :3] = linear
-    matrix[:3, 3] = np.array(transform.GetTranslation()) + centre - linear @ centre
-    return matrix

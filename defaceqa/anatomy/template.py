@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from defaceqa.head import head_mask, head_threshold
 from defaceqa.shipped import shipped_folder
 
 
@@ -35,6 +37,16 @@ class Template:
     origin_mm: NDArray[np.float64]
     spacing_mm: NDArray[np.float64]
     landmarks_mm: dict[str, NDArray[np.float64]]
+
+    @cached_property
+    def head_mask(self) -> NDArray[np.bool_]:
+        """The head against the air."""
+        return head_mask(self.head, head_threshold(self.head))
+
+    @cached_property
+    def brain_depth_mm(self) -> NDArray[np.float32]:
+        """Depth under the surface of the mean brain, 0 outside."""
+        return np.asarray(ndimage.distance_transform_edt(self.brain > 0.5, sampling=self.spacing_mm), np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -102,9 +102,10 @@ def extract(
     say("rendering five views")
     views = working.measured.views_beside(defaced)
     say("comparing views")
-    values = _similarity(views, working.measured) | _losses(pair, working)
-    say("measuring the regions of the face")
+    values = _similarity(views, working.measured)
+    say("measuring brain and regions of the face")
     found = anatomy.result() if isinstance(anatomy, Future) else anatomy
+    values |= _losses(pair, working, brain_of(pair, found))
     if found is None or not found.located:
         return _row(values, pair, working, found)
     skin = outer_skin_points(working, found.landmarks_mm)
@@ -142,18 +143,27 @@ def _similarity(views: list[NDArray[np.uint8]], measured: MeasuredOriginal) -> d
     return similarity_features(views[0], views[1], renders.silhouettes(*views), structures=measured.structures)
 
 
-def _losses(pair: Pair, working: WorkingPair) -> dict[str, float]:
+def brain_of(pair: Pair, anatomy: Anatomy | None) -> NDArray[np.bool_] | None:
+    """The brain on the original's grid: as given with the pair, or else as found by the mean head."""
+    if pair.brain is not None or anatomy is None or anatomy.brain is None:
+        return pair.brain
+    return head_module.from_working_grid(anatomy.brain, pair.original.shape, pair.original.spacing_mm)
+
+
+def _losses(pair: Pair, working: WorkingPair, brain: NDArray[np.bool_] | None) -> dict[str, float]:
     """Losses on the pair's own grid, so that mL are counted in the voxels that were removed."""
     spacing = pair.original.spacing_mm
     defaced = pair.defaced.data if working.gain == 1 else pair.defaced.data / np.float32(working.gain)
     change = loss.changed_voxels(pair.original.data, defaced, working.threshold, working.tissue)
     head = working.measured.head_on_image
     values = loss.loss(change, head, spacing, "head")
-    if pair.brain is None:
+    if brain is None:
         return values
-    values |= loss.loss(change, pair.brain, spacing, "brain")
-    values["brain_to_head_ratio"] = float(pair.brain.sum() / max(head.sum(), 1))
-    return values
+    values |= loss.loss(change, brain, spacing, "brain")
+    values["brain_to_head_ratio"] = float(brain.sum() / max(head.sum(), 1))
+    on_grid = head_module.to_working_grid(brain, spacing) > 0.5
+    reduced = loss.changed_voxels(working.original, working.defaced, working.threshold, working.tissue)
+    return values | loss.largest_piece(reduced.removed, on_grid, head_module.WORKING_SPACING_MM)
 
 
 def _row(
@@ -169,7 +179,7 @@ def _row(
 
 def _why(name: str, anatomy: Anatomy | None) -> str:
     if name.startswith("brain"):
-        return "no brain mask"
+        return "the brain was not found"
     if anatomy is None:
         return "the face was not located"
     if not anatomy.located:

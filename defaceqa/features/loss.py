@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -94,6 +95,34 @@ def loss(change: Change, inside: BoolArray, spacing_mm: NDArray[np.float64], nam
         values[f"{name}_{kind}_fraction"] = count / total if total else float("nan")
         values[f"{name}_{kind}_ml"] = count * voxel_ml
     return values
+
+
+def largest_piece(removed: BoolArray, brain: BoolArray, spacing_mm: float) -> dict[str, float]:
+    """Size of the largest connected piece of removed brain, and how deep it reaches: a mask's rim is thin, a cut is not.
+
+    Parameters
+    ----------
+    removed, brain : ndarray of bool, shape (x, y, z)
+        On the working grid.
+    spacing_mm : float
+        Of the working grid.
+
+    Returns
+    -------
+    dict
+        ``brain_largest_piece_ml`` in mL; ``brain_depth_mm``, distance of its deepest voxel from the brain's surface in
+        mm. Both 0 when nothing was removed.
+    """
+    labels, count = ndimage.label(removed & brain)
+    if count == 0:
+        return {"brain_largest_piece_ml": 0.0, "brain_depth_mm": 0.0}
+    sizes = np.bincount(labels.ravel())[1:]
+    piece = labels == 1 + sizes.argmax()
+    depth_mm = ndimage.distance_transform_edt(brain, sampling=spacing_mm)[piece].max()
+    return {
+        "brain_largest_piece_ml": float(sizes.max()) * spacing_mm**3 / 1000,
+        "brain_depth_mm": float(depth_mm),
+    }
 
 
 def intensity_gain(original: FloatArray, defaced: FloatArray, head: BoolArray, threshold: float) -> float:

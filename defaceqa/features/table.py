@@ -76,6 +76,11 @@ def _loss_rows() -> list[Feature]:
             source = "DefaceQA paper; tolerance by the DefaceQA design, section 3.2"
             rows.append(Feature(f"{part}_{kind}_fraction", "1", 0, 1, direction, f"share of {meaning}", source))
             rows.append(Feature(f"{part}_{kind}_ml", "mL", 0, math.inf, direction, f"volume of {meaning}", source))
+    source = "DefaceQA design, section 3.6"
+    meaning = "largest connected piece of removed brain"
+    rows.append(Feature("brain_largest_piece_ml", "mL", 0, math.inf, "more brain lost", meaning, source))
+    meaning = "how deep that piece reaches under the surface of the brain"
+    rows.append(Feature("brain_depth_mm", "mm", 0, math.inf, "more brain lost", meaning, source))
     meaning = "brain mask over head mask volume of the original; exposes bad brain masks"
     rows.append(Feature("brain_to_head_ratio", "1", 0, math.inf, "none", meaning, "DefaceQA paper (BHR)"))
     return rows

@@ -1,0 +1,184 @@
+"""The brain of an original, found by the mean head: where brain can be, and which voxels there look like brain.
+
+Three steps, each by intensities of the image itself, so that T1w, T2w and FLAIR behave alike: the shading of the coils
+is taken out (N4), fluid is told from tissue by what the mean head's ventricles hold, and the mean brain is fitted once
+more, to the tissue that was found, since skulls differ in thickness and a head's fit is not yet a brain's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from defaceqa.anatomy.images import carried, to_image
+from defaceqa.anatomy.template import Template
+from defaceqa.head import WORKING_SPACING_MM
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+Matrix = NDArray[np.float64]
+
+FIT_PROBABILITY = 0.02
+MASK_PROBABILITY = 0.1
+"""Tissue counts as brain where the mean brain is at least this probable: widely while fitting, then closer."""
+
+CORE_PROBABILITY = 0.95
+CORE_DEPTH_MM = 6.0
+"""Tissue levels are taken this far inside the mean brain."""
+
+TISSUE_GREY = 125.0
+"""In the core of the mean head, voxels of this grey and above are white or grey matter in nearly everybody."""
+
+VENTRICLE_GREY = 100.0
+VENTRICLE_DEPTH_MM = 24.0
+"""Darker voxels of the mean head, so deep, are ventricles."""
+
+FLUID_PERCENTILE = 15.0
+"""Ventricles differ in size, so the level of fluid is a tail of what lies where they are expected."""
+
+FLUID_SHARE = 0.3
+"""Between fluid (0) and tissue (1), where brain begins: a voxel a third full of tissue is brain."""
+
+ALWAYS_BRAIN_MM = 15.0
+"""Deeper than this the mean brain is brain whatever the intensity: ventricles and lesions belong to it."""
+
+SHADING_SHRINK = 4
+SHADING_ITERATIONS = (50, 50, 50, 50)
+
+_FIT_MM = 4.0
+_FIT_STEPS = 40
+_FIT_CLOSING = 3
+_SIX = ndimage.generate_binary_structure(3, 1)
+
+
+def find_brain(
+    template: Template, matrix: Matrix, data: FloatArray, head: BoolArray, origin_mm: NDArray[np.float64]
+) -> BoolArray:
+    """Brain mask of an original.
+
+    Parameters
+    ----------
+    template : Template
+    matrix : ndarray, shape (4, 4)
+        Template mm to grid mm, fitted to the whole head.
+    data : ndarray of float32, shape (x, y, z)
+        Original on the working grid.
+    head : ndarray of bool, shape (x, y, z)
+    origin_mm : ndarray, shape (3,)
+        Of the working grid.
+
+    Returns
+    -------
+    ndarray of bool, shape (x, y, z)
+        Brain with its ventricles; wide sulci, and fluid around the brain, are not part of it.
+    """
+    even = without_shading(data, head)
+    tissue = _tissue(template, matrix, even, origin_mm, FIT_PROBABILITY)
+    matrix = _fit(template, matrix, _closed(tissue, _FIT_CLOSING), origin_mm)
+    tissue = _tissue(template, matrix, even, origin_mm, MASK_PROBABILITY)
+    return np.asarray(ndimage.binary_fill_holes(_closed(tissue, 1)), dtype=bool)
+
+
+def without_shading(data: FloatArray, head: BoolArray) -> FloatArray:
+    """The image with the smooth shading of the coils taken out (N4, Tustison et al. 2010), found at 8 mm."""
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(np.ascontiguousarray(np.maximum(data, 1e-3)))
+    mask = sitk.GetImageFromArray(head.astype(np.uint8))
+    method = sitk.N4BiasFieldCorrectionImageFilter()
+    method.SetNumberOfThreads(1)
+    method.SetMaximumNumberOfIterations(SHADING_ITERATIONS)
+    method.SetConvergenceThreshold(1e-3)
+    method.Execute(sitk.Shrink(image, [SHADING_SHRINK] * 3), sitk.Shrink(mask, [SHADING_SHRINK] * 3))
+    return np.asarray(data / np.exp(sitk.GetArrayFromImage(method.GetLogBiasFieldAsImage(image))), np.float32)
+
+
+def _tissue(
+    template: Template, matrix: Matrix, data: FloatArray, origin_mm: NDArray[np.float64], probability: float
+) -> BoolArray:
+    """Voxels that look like brain, where brain can be; what hangs on by a thread (meninges, scalp) is cut off."""
+    brain, head, depth_mm, ventricles = carried(
+        (template.brain, template.head, template.brain_depth_mm, _ventricles(template)),
+        template, matrix, data.shape, origin_mm,
+    )  # fmt: skip
+    core = (brain > CORE_PROBABILITY) & (depth_mm > CORE_DEPTH_MM)
+    deep = depth_mm > ALWAYS_BRAIN_MM
+    if not (core & (head > TISSUE_GREY)).any() or not (ventricles > 0.5).any():
+        return np.asarray(brain > 0.5)  # next to nothing in view: the quality of the fit tells
+    low, high = tissue_interval(data[core & (head > TISSUE_GREY)], data[ventricles > 0.5])
+    found = (brain > probability) & (data > low) & (data < high)
+    inner = ndimage.binary_erosion(found | deep, _SIX)
+    labels, count = ndimage.label(inner)
+    if count > 1:
+        inner = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
+    return np.asarray((found & ndimage.binary_dilation(inner, _SIX)) | deep)
+
+
+def tissue_interval(tissue: FloatArray, ventricles: FloatArray) -> tuple[float, float]:
+    """Between which intensities a voxel is grey or white matter.
+
+    Parameters
+    ----------
+    tissue, ventricles : ndarray
+        Intensities where the mean head has tissue and where it has ventricles.
+
+    Returns
+    -------
+    low, high : float
+        The bound next to fluid lies between fluid and tissue, the other one beyond the tissue.
+    """
+    least, lower, middle, upper, most = np.percentile(tissue, [2, 10, 50, 90, 98])
+    dark, bright = np.percentile(ventricles, [FLUID_PERCENTILE, 100 - FLUID_PERCENTILE])
+    if (middle - dark) / max(middle - lower, 1e-6) >= (bright - middle) / max(upper - middle, 1e-6):
+        return float(dark + FLUID_SHARE * (middle - dark)), float(most + 0.5 * (most - middle))
+    return float(max(least - 0.5 * (middle - least), 0.5 * middle)), float(bright - FLUID_SHARE * (bright - middle))
+
+
+def _ventricles(template: Template) -> BoolArray:
+    return np.asarray((template.head < VENTRICLE_GREY) & (template.brain_depth_mm > VENTRICLE_DEPTH_MM))
+
+
+def _closed(mask: BoolArray, steps: int) -> BoolArray:
+    room = np.pad(mask, steps + 1)
+    closed = ndimage.binary_closing(room, _SIX, iterations=steps)
+    return np.asarray(closed[tuple(slice(steps + 1, -steps - 1) for _ in range(3))])
+
+
+def _fit(template: Template, matrix: Matrix, mask: BoolArray, origin_mm: NDArray[np.float64]) -> Matrix:
+    """Affine from the mean brain to a brain mask, begun from the fit of the head."""
+    import SimpleITK as sitk
+
+    from defaceqa.anatomy.images import affine_of, matrix_of
+
+    fixed = _soft(template.brain, template.origin_mm)
+    moving = _soft(mask.astype(np.float32), origin_mm)
+    near = ndimage.binary_dilation(sitk.GetArrayViewFromImage(fixed) > 10, iterations=3)
+    near_image = sitk.GetImageFromArray(near.astype(np.uint8))
+    near_image.CopyInformation(fixed)
+    inside = np.argwhere(template.brain > 0.5).mean(axis=0)
+    affine = affine_of(matrix, template.origin_mm + template.spacing_mm * inside)
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMeanSquares()
+    method.SetMetricFixedMask(near_image)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetNumberOfThreads(1)
+    method.SetInitialTransform(affine, inPlace=True)
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.01, _FIT_STEPS, gradientMagnitudeTolerance=1e-6)
+    method.SetOptimizerScalesFromPhysicalShift()
+    try:
+        method.Execute(fixed, moving)
+    except RuntimeError:  # the two no longer overlap: stay with the head
+        return matrix
+    return matrix_of(affine)
+
+
+def _soft(mask: FloatArray, origin_mm: NDArray[np.float64]) -> SimpleITK.Image:
+    """A mask in percent, blurred so that a fit feels its border from afar."""
+    blurred = np.asarray(100 * ndimage.gaussian_filter(mask, 1.0), np.float32)
+    return to_image(blurred, origin_mm, WORKING_SPACING_MM, _FIT_MM)
