@@ -32,7 +32,8 @@ Cell = str | float
 Progress = Callable[[str, int, int], None]
 
 IDENTITY = (
-    "subject", "head_id", "pair", "outcome", "method", "modality", "voxel_mm", "source", "settings_hash", "flags",
+    "subject", "head_id", "pair", "outcome", "method", "modality", "voxel_mm", "head_kind", "source", "settings_hash",
+    "flags",
 )  # fmt: skip
 TRUTH = ("label_lenient", "label_strict", "brain_removed_truth_ml", *(f"truth_residual_{r}" for r in REGIONS))
 COLUMNS = (*IDENTITY, *TRUTH, *FEATURES)
@@ -215,7 +216,7 @@ def _row(
     volume = measured.volume
     features = extract(Pair(volume, made.defaced, brain), anatomy=anatomy, measured=measured)
     voxel_mm = f"{float(np.prod(volume.spacing_mm)) ** (1 / 3):.2f}"
-    what = (head.subject, head.head_id, pair, made.outcome, made.method, head.modality, voxel_mm, head.source)
+    what = (head.subject, head.head_id, pair, made.outcome, made.method, head.modality, voxel_mm, head.kind, head.source)
     identity = (*what, features.settings_hash, "; ".join(features.flags))
     truth = made.truth
     found = (truth.lenient, truth.strict, truth.brain_removed_ml, *(truth.residuals[region] for region in REGIONS))
