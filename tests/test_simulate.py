@@ -65,7 +65,7 @@ def test_a_folder_becomes_a_table_and_with_images_a_list_of_pairs(mine: Path, tm
         rows = list(csv.DictReader(stream, delimiter="\t"))
     assert (made.pairs, made.heads, made.subjects) == (4, 2, 2) == (len(rows), 2, 2)
     assert {row["source"] for row in rows} == {CARRIED_SOURCE}
-    assert {row["brain_removed_truth_ml"] for row in rows} == {"n/a"}  # nobody gave a brain that can be trusted
+    assert {row["brain_removed_truth_ml"] + row["label_brain"] for row in rows} == {"n/an/a"}  # nobody gave a brain that can be trusted
     with (tmp_path / "out" / "pairs.tsv").open(newline="") as stream:
         pairs = list(csv.DictReader(stream, delimiter="\t"))
     assert len(pairs) == 4
@@ -129,3 +129,8 @@ def test_lips_that_are_left_are_a_mouth_that_is_left() -> None:
     corner = Truth(gone | {"mouth": 0.22}, (), 0.0, lips=0.2)
     assert (floating.state("mouth"), floating.lenient) == ("present", 1)
     assert (corner.state("mouth"), corner.lenient) == ("trace", 0)
+
+
+def test_a_brain_that_lost_a_millilitre_was_cut() -> None:
+    labels = [Truth({}, (), lost).brain for lost in (0.0, 0.9, 1.0, float("nan"))]
+    assert labels == [0, 0, 1, None]

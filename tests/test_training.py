@@ -70,6 +70,7 @@ def tsv(path: Path) -> list[Row]:
 
 
 SMALL: Mapping[str, Any] = {"kinds": ("lr", "xgb"), "n_outer": 3, "n_inner": 2}
+QUICK: Mapping[str, Any] = {"kinds": ("xgb",), "n_outer": 3, "n_inner": 2}
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,7 @@ def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:
     labels = np.random.default_rng(6).permutation([row["label_lenient"] for row in rows])
     for row, label in zip(rows, labels, strict=True):
         row["label_lenient"] = str(label)
-    made = train(write_table(tmp_path / "t.tsv", rows), tmp_path, "lenient", beside={}, **(dict(SMALL) | {"kinds": ("xgb",)}))
+    made = train(write_table(tmp_path / "t.tsv", rows), tmp_path, "lenient", beside={}, **QUICK)
     assert score(made, "defaceqa", "xgb")["auroc_pooled"] == pytest.approx(0.5, abs=0.12)
     assert made.card.thresholds.review_share > 0.8
 
@@ -471,7 +472,7 @@ def test_clear_pairs_are_told_from_borderline_ones(tmp_path: Path) -> None:
 
 
 def test_a_larger_miss_rate_lets_more_pass(table_path: Path, tmp_path: Path, result: TrainingResult) -> None:
-    loose = train(table_path, tmp_path, "lenient", beside={}, **(dict(SMALL) | {"kinds": ("xgb",)}), max_miss_rate=0.1)
+    loose = train(table_path, tmp_path, "lenient", beside={}, **QUICK, max_miss_rate=0.1)
     assert loose.card.thresholds.low >= result.card.thresholds.low
     assert loose.card.thresholds.max_miss_rate == 0.1
 

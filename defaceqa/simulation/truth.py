@@ -61,6 +61,9 @@ LIPS_PRESENT_ABOVE = 0.5
 """The mouth's patch is twice as large as the lips: with most of the lips left the mouth is present, however little of
 its patch that is."""
 
+BRAIN_CUT_ML = 1.0
+"""A brain that lost this much was cut; less is the rim of its mask."""
+
 CHANGED_SHARE = 0.05
 """A brain voxel that fell below skin level was removed if it moved by more than this share of the tissue level."""
 
@@ -119,6 +122,11 @@ class Truth:
         """Label under the lenient criterion: 0 sufficient, 1 insufficient."""
         states = [self.state(feature) for feature in FEATURES_OF_A_FACE]
         return int("present" in states or states.count("trace") > 1)
+
+    @property
+    def brain(self) -> int | None:
+        """Label of the brain: 0 whole, 1 cut; None without a trusted mask."""
+        return None if np.isnan(self.brain_removed_ml) else int(self.brain_removed_ml >= BRAIN_CUT_ML)
 
     @property
     def in_view(self) -> tuple[str, ...]:
