@@ -35,7 +35,8 @@ IDENTITY = (
     "subject", "head_id", "pair", "outcome", "method", "modality", "voxel_mm", "head_kind", "source", "settings_hash",
     "flags",
 )  # fmt: skip
-TRUTH = ("label_lenient", "label_strict", "label_brain", "brain_removed_truth_ml", *(f"truth_residual_{r}" for r in REGIONS))
+LABELS = ("label_lenient", "label_strict", "label_brain")
+TRUTH = (*LABELS, "brain_removed_truth_ml", *(f"truth_residual_{r}" for r in REGIONS))
 COLUMNS = (*IDENTITY, *TRUTH, *FEATURES)
 """Columns of the table: what the pair is, its truth, its features."""
 
