@@ -484,3 +484,13 @@ def test_without_matplotlib_training_goes_on_and_says_so(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert draw(tmp_path, table, COLUMNS, {}, ("defaceqa", "xgb"), {}) == (NO_PICTURES,)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_names_for_the_same_people_change_no_model(table_path: Path, tmp_path: Path) -> None:
+    rows = made_up_rows()
+    for row in rows:
+        row["subject"] = f"clinic-{row['subject']}"
+    renamed = train(write_table(tmp_path / "t.tsv", rows), tmp_path / "a", "lenient", beside={}, **QUICK)
+    plain = train(table_path, tmp_path / "b", "lenient", beside={}, **QUICK)
+    for name in ("model.json", "scores.tsv", "held_out.tsv"):
+        assert (renamed.folder / name).read_bytes() == (plain.folder / name).read_bytes()
