@@ -91,6 +91,12 @@ def test_a_bad_scan_is_named_and_the_others_go_on(mine: Path, tmp_path: Path) ->
     assert made.lines[-1].startswith("left out sub-03_T1w: ")
 
 
+def test_nothing_is_written_among_the_originals(mine: Path) -> None:
+    with pytest.raises(InputError, match="lies inside the folder of originals"):
+        simulate(mine, mine / "out", per_head=1)
+    assert not (mine / "out").exists()
+
+
 def test_when_nothing_can_be_used_the_reason_is_given(mine: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bad"
     folder.mkdir()
