@@ -261,9 +261,9 @@ def _weight(row: Mapping[str, str], weight: float) -> str:
 def _complete(rows: list[Row], name: str) -> None:
     """Fill what a plain table of measurements lacks, where it can be told."""
     for row in rows:
-        row.setdefault("pair", row.get("defaced", ""))
+        row.setdefault("pair", row.get("bids_name") or row.get("defaced", ""))
         row.setdefault("subject", "")
-        row.setdefault("head_id", row.get("original") or row["subject"])
+        row.setdefault("head_id", row.get("original") or row["pair"] or row["subject"])
         row.setdefault("outcome", "")
         row.setdefault("method", "")
         row.setdefault(FLAGS, "")
