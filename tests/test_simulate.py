@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from defaceqa.anatomy.registration import Anatomy
 from defaceqa.errors import DefaceQAError, InputError, LabelError
@@ -14,7 +15,7 @@ from defaceqa.features.extract import extract
 from defaceqa.features.original import MeasuredOriginal
 from defaceqa.simulation import table as table_module
 from defaceqa.simulation.corpus import FEW, choose_outcomes, simulate_head
-from defaceqa.simulation.originals import CARRIED_SOURCE, Original, find_originals, subject_of
+from defaceqa.simulation.originals import CARRIED_SOURCE, Original, find_originals, read_originals, subject_of
 from defaceqa.simulation.outcomes import OUTCOMES
 from defaceqa.simulation.phantom import SyntheticHead, synthetic_head
 from defaceqa.simulation.run import simulate
@@ -141,3 +142,22 @@ def test_lips_that_are_left_are_a_mouth_that_is_left() -> None:
 def test_a_brain_that_lost_a_millilitre_was_cut() -> None:
     labels = [Truth({}, (), lost).brain for lost in (0.0, 0.9, 1.0, float("nan"))]
     assert labels == [0, 0, 1, None]
+
+
+def test_the_real_heads_give_at_least_160_people_in_three_contrasts(shared_heads: Path, repository: Path) -> None:
+    heads = read_originals(shared_heads / "heads.tsv", repository / "data" / "labels" / "landmarks.tsv")
+    painted = [head for head in heads if head.painted]
+    assert len({head.subject for head in heads}) >= 160
+    assert {head.modality for head in painted} == {"T1w", "T2w", "FLAIR"}
+    assert len({head.head_id for head in heads}) == len(heads)
+    # two maps of one person are one person
+    assert {head.subject for head in painted if head.head_id.startswith("lab-t11")} == {"lab-s02"}
+
+
+def test_a_painted_map_comes_with_its_brain_and_landmarks_on_its_skin(shared_heads: Path, repository: Path) -> None:
+    heads = read_originals(shared_heads / "heads.tsv", repository / "data" / "labels" / "landmarks.tsv")
+    painted = next(head for head in heads if head.head_id == "lab-t19-t2w").load()
+    assert painted.brain.shape == painted.volume.shape
+    assert 900 < painted.brain.sum() / 1000 < 1500
+    skin = cKDTree(MeasuredOriginal(painted.volume).surface.vertices_mm)
+    assert max(skin.query(point)[0] for point in painted.landmarks_mm.values()) < 4
