@@ -117,6 +117,36 @@ def extract(original: Path, defaced: Path, brain_mask: Path | None, feature_set:
 
 
 @commands.command()
+@click.argument("original", type=FILE)
+@click.argument("defaced", type=FILE)
+@click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
+@click.option("--criterion", type=click.Choice(["lenient", "strict"]), default="lenient", show_default=True)
+@click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one.")
+@click.option("--out", type=FILE, help="Write the picture: .png, .pdf or .svg.")
+@click.option("--tsv", type=FILE, default="-", show_default=True, help="Table of the values; - for standard output.")
+def explain(
+    original: Path, defaced: Path, brain_mask: Path | None, criterion: str, model_folder: Path | None,
+    out: Path | None, tsv: Path,
+) -> int:  # fmt: skip
+    """Show what each feature adds to the probability for a pair: Shapley values, as a table and a picture."""
+    from defaceqa.terminal import progress_line
+
+    with progress_line() as progress:
+        from defaceqa.assessment import assess
+        from defaceqa.explanation import contribution_table, draw_explanation
+        from defaceqa.model import load_model
+
+        assessment = assess(
+            original, defaced, brain_mask=brain_mask, criterion=criterion,
+            model=load_model(model_folder) if model_folder else None, progress=progress,
+        )  # fmt: skip
+        if out is not None:
+            draw_explanation(assessment, out)
+    write_text(contribution_table(assessment), tsv)
+    return 0
+
+
+@commands.command()
 def features() -> int:
     """List every feature: name, unit, range, direction, meaning and source, as TSV."""
     from defaceqa.features.rows import describe_features

@@ -6,6 +6,7 @@ where it was; delete the folder of shards beside the table to start anew.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import click
@@ -42,6 +43,8 @@ def main(
         recipe=Recipe(per_head=per_head, per_made_head=per_made_head),
         progress=lambda head_id, done, total: click.echo(f"{done}/{total} {head_id}"),
     )
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    out.with_name(f"{out.name}.sha256").write_text(f"{digest}  {out.name}\n")
     click.echo(f"{out}: {made.pairs} pairs of {len({head.subject for head in chosen})} people")
     for head_id, why in made.skipped.items():
         click.echo(f"left out {head_id}: {why}")

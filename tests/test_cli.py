@@ -123,3 +123,25 @@ def test_the_demo_shows_a_pass_a_fail_and_a_cut_brain(tmp_path):
     verdicts = [json.loads((tmp_path / "demo" / f"{name}.json").read_text()) for name in ("good", "poor", "brain_cut")]
     assert [record["verdict"] for record in verdicts] == ["pass", "fail", "fail"]
     assert verdicts[2]["brain"]["verdict"] == "fail"
+
+
+def test_simulate_and_train_refuse_what_they_cannot_use_in_one_sentence(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = run("simulate", tmp_path / "empty", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "holds no original image" in done.stderr
+    done = run("train", "--labels", tmp_path / "labels.tsv", "--out", tmp_path / "models")
+    assert done.returncode == 2
+    assert "--labels says nothing without --own" in done.stderr
+    done = run("train", tmp_path / "nowhere.tsv", "--out", tmp_path / "models")
+    assert done.returncode == 2
+    assert "nowhere.tsv cannot be read" in done.stderr
+
+
+def test_explain_lists_contributions_that_sum_up(files, tmp_path):
+    picture = tmp_path / "why.png"
+    done = run("explain", files / "original.nii.gz", files / "good.nii.gz", "--out", picture)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
+    assert sum(float(row[2]) for row in rows[:-1]) == pytest.approx(float(rows[-1][2]), abs=1e-3)
+    assert picture.exists()

@@ -1,5 +1,7 @@
 """What a user gets: the wheel and what is in it, a command line that starts at once, pages that tell the truth."""
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -34,6 +36,17 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile
 def run(*code_and_arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-c", *code_and_arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, **kwargs)
+
+
+def test_the_wheel_holds_the_training_table_the_shipped_models_were_made_from(
+    wheel: zipfile.ZipFile, repository: Path
+) -> None:
+    content = wheel.read("defaceqa/models/training.tsv")
+    digest = hashlib.sha256(content).hexdigest()
+    assert (repository / "data" / "labels" / "training.tsv.sha256").read_text() == f"{digest}  training.tsv\n"
+    for criterion in ("lenient", "strict"):
+        card = json.loads((repository / "models" / criterion / "card.json").read_text())
+        assert card["training"]["table_sha256"] == digest
 
 
 def test_the_wheel_holds_every_shipped_model_file(wheel: zipfile.ZipFile, repository: Path) -> None:

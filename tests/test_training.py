@@ -19,7 +19,9 @@ from defaceqa.training.calibration import calibrate, fit_sigmoid
 from defaceqa.training.candidates import CANDIDATES, Rows, fit, log_odds
 from defaceqa.training.folds import check_folds, fold_numbers, grouped_folds
 from defaceqa.training.nested import choose
-from defaceqa.training.results import shipped_kind
+from defaceqa.training.pictures import NO_PICTURES, draw
+from defaceqa.training.results import kinds_of_pairs, shipped_kind
+from defaceqa.training.selection import select
 
 COLUMNS = (*PAPER_4, "residual_nose", "residual_mouth", "residual_worst", "masd_face_mm")
 Row = dict[str, str]
@@ -68,6 +70,7 @@ def tsv(path: Path) -> list[Row]:
 
 
 SMALL: Mapping[str, Any] = {"kinds": ("lr", "xgb"), "n_outer": 3, "n_inner": 2}
+QUICK: Mapping[str, Any] = {"kinds": ("xgb",), "n_outer": 2, "n_inner": 2}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,10 @@ def score(result: TrainingResult, features: str, model: str) -> Mapping[str, Any
 
 def test_a_trained_model_loads_and_judges(result: TrainingResult) -> None:
     model = load_model(result.folder, settings_hash="c" * 64)
-    assert model.columns == tuple(name for name in FACE_FEATURES if name in COLUMNS)
+    offered = [name for name in FACE_FEATURES if name in COLUMNS]
+    assert model.columns
+    assert [name for name in offered if name in model.columns] == list(model.columns)
+    assert "residual_worst" in model.columns
     gone = dict.fromkeys(COLUMNS, 0.02) | {"masd_face_mm": 12.0, "fsim_mean": 0.9, "ssim_mean": 0.85}
     there = gone | {"residual_nose": 0.9, "residual_worst": 0.9, "masd_face_mm": 1.0, "fsim_mean": 0.95}
     assert model.probability(gone) < 0.2 < 0.8 < model.probability(there)
@@ -99,7 +105,9 @@ def test_a_trained_model_loads_and_judges(result: TrainingResult) -> None:
 
 def test_the_folder_holds_every_table_and_nothing_half_written(result: TrainingResult) -> None:
     names = sorted(path.name for path in result.folder.iterdir())
-    assert names == ["breakdown.tsv", "card.json", "model.json", "oof.tsv", "scores.tsv"]
+    tables = ["breakdown.tsv", "calibration.tsv", "held_out.tsv", "oof.tsv", "scores.tsv", "selection.tsv"]
+    pictures = ["calibration.png", "correlation.png", "importance.png", "roc.png"]
+    assert names == sorted(["REPORT.md", "card.json", "model.json", *tables, *pictures])
 
 
 def test_the_shipped_model_beats_the_papers_set_and_the_rules_on_the_same_folds(result: TrainingResult) -> None:
@@ -140,7 +148,7 @@ def test_the_card_says_what_the_model_has_seen(result: TrainingResult) -> None:
     assert {"numpy", "scikit-learn"} <= set(raw["packages"])
     assert 0 <= raw["training"]["out_of_range_share"] < 0.2
     units = {column["name"]: column["unit"] for column in raw["columns"]}
-    assert units["masd_face_mm"] == "mm"
+    assert units["residual_worst"] == "1"
 
 
 def test_training_twice_gives_the_same_bytes_whatever_the_order_of_the_rows_or_the_processes(
@@ -149,7 +157,7 @@ def test_training_twice_gives_the_same_bytes_whatever_the_order_of_the_rows_or_t
     rows = made_up_rows()
     order = np.random.default_rng(5).permutation(len(rows))
     again = train(write_table(tmp_path / "t.tsv", [rows[i] for i in order]), tmp_path, "lenient", **SMALL, n_jobs=2)
-    for name in ("model.json", "scores.tsv", "oof.tsv", "breakdown.tsv"):
+    for name in ("model.json", "scores.tsv", "oof.tsv", "breakdown.tsv", "held_out.tsv", "REPORT.md", "roc.png"):
         assert (again.folder / name).read_bytes() == (result.folder / name).read_bytes(), name
     # The card differs in one thing only: the sha256 of the shuffled file.
     card = (again.folder / "card.json").read_text()
@@ -171,7 +179,7 @@ def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:
     labels = np.random.default_rng(6).permutation([row["label_lenient"] for row in rows])
     for row, label in zip(rows, labels, strict=True):
         row["label_lenient"] = str(label)
-    made = train(write_table(tmp_path / "t.tsv", rows), tmp_path, "lenient", beside={}, **SMALL)
+    made = train(write_table(tmp_path / "t.tsv", rows), tmp_path, "lenient", beside={}, **QUICK)
     assert score(made, "defaceqa", "xgb")["auroc_pooled"] == pytest.approx(0.5, abs=0.12)
     assert made.card.thresholds.review_share > 0.8
 
@@ -180,7 +188,7 @@ def test_progress_is_told_and_reaches_its_end(table_path: Path, tmp_path: Path) 
     told: list[tuple[int, int]] = []
     options: dict[str, Any] = {"kinds": ("lr",), "n_outer": 3, "n_inner": 2, "beside": {}}
     train(table_path, tmp_path, "strict", **options, progress=lambda done, all_, what: told.append((done, all_)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(step, 10) for step in range(1, 11)]
 
 
 def test_logistic_regression_ships_as_coefficients_that_predict_what_it_predicted(
@@ -380,3 +388,112 @@ def test_rows_whose_measures_mean_nothing_are_left_out(tmp_path):
     rows[1]["flags"] = "note: the mouth is outside the original's field of view"
     table = read_table(write_table(tmp_path / "table.tsv", rows), "lenient", ["residual_nose"])
     assert len(table.labels) == len(rows) - 1
+
+
+# --- selection, held-out methods and people, what is reported ---
+
+
+def rows_of(table_path: Path) -> tuple[Rows, tuple[str, ...]]:
+    table = read_table(table_path, "lenient", COLUMNS)
+    return Rows(table.values, table.labels, table.weights, table.groups), COLUMNS
+
+
+def test_selection_keeps_one_of_two_columns_that_say_the_same_and_drops_noise(table_path: Path) -> None:
+    rows, columns = rows_of(table_path)
+    generator = np.random.default_rng(0)
+    worst = rows.values[:, columns.index("residual_worst")]
+    values = np.column_stack([worst, worst**2, -worst, generator.normal(size=len(worst))])
+    found = select(Rows(values, rows.labels, rows.weights, rows.groups), ["a", "b", "c", "noise"], [0] * 4, 3, 0)
+    assert len(set(found.columns) & {"a", "b", "c"}) == 1
+    assert found.importance["noise"] < 0.02 < max(found.importance.values())
+
+
+def test_selection_looks_at_nothing_but_its_rows(table_path: Path) -> None:
+    rows, columns = rows_of(table_path)
+    some = np.flatnonzero(np.isin(rows.groups, np.unique(rows.groups)[:20]))
+    changed = Rows(rows.values.copy(), rows.labels.copy(), rows.weights, rows.groups)
+    rest = np.setdiff1d(np.arange(len(rows.labels)), some)
+    changed.values[rest] = 0.5
+    changed.labels[rest] = 1 - changed.labels[rest]
+    assert select(rows.take(some), columns, [0] * len(columns), 3, 0) == select(
+        changed.take(some), columns, [0] * len(columns), 3, 0
+    )
+
+
+def test_a_method_that_always_fails_gets_no_column(tmp_path: Path) -> None:
+    rows = made_up_rows(people=6)
+    for row in rows[:8]:
+        row.update(method="untouched", label_lenient="1")
+    table = read_table(write_table(tmp_path / "t.tsv", rows), "lenient", COLUMNS).with_methods()
+    assert table.method_columns == ("method:a", "method:b")
+    used = [row["method"] for row in table.identity]
+    assert table.select(["method:a"])[:, 0].tolist() == [float(name == "a") for name in used]
+
+
+def test_the_tables_with_and_without_the_method_are_those_of_the_paper(result: TrainingResult) -> None:
+    page = (result.folder / "REPORT.md").read_text()
+    known, plain = page.split("## Table 3")[0], page.split("## Table 3")[1].split("## Intervals")[0]
+    assert "| paper-8 | XGB |" in known and "paper-4" not in known
+    assert "| paper-4 | XGB |" in plain and "paper-8" not in plain
+    assert "| accuracy | specificity | sensitivity | precision | AUROC |" in known
+    assert "Knowing the method makes no difference beyond chance" in page
+
+
+def test_intervals_hold_the_pooled_scores(result: TrainingResult) -> None:
+    rows = tsv(result.folder / "oof.tsv")
+    labels = np.array([int(row["label"]) for row in rows])
+    values = np.array([float(row[f"defaceqa:{result.card.kind}"]) for row in rows])
+    row = score(result, "defaceqa", result.card.kind)
+    assert row["brier_low"] < np.mean((values - labels) ** 2) < row["brier_high"]
+    assert row["pr_auc_low"] < row["pr_auc_mean"] < row["pr_auc_high"]
+
+
+def test_methods_and_people_are_left_out_one_by_one(result: TrainingResult) -> None:
+    rows = tsv(result.folder / "held_out.tsv")
+    assert [(row["left_out"], row["kind"], row["pairs"]) for row in rows] == [
+        ("method", "a", "120"), ("method", "b", "120"), ("method", "all", "240"), ("subject", "all", "240"),
+    ]  # fmt: skip
+    assert all(float(row["auroc"]) > 0.9 for row in rows)
+
+
+def test_clear_pairs_are_told_from_borderline_ones(tmp_path: Path) -> None:
+    rows = made_up_rows(people=4, each=3)
+    for number, row in enumerate(rows):
+        shares = [(0.0, 0.9), (0.0, 0.3), (0.04, 0.041)][number % 3]
+        row |= {"truth_residual_left_eye": "n/a", "truth_residual_right_eye": f"{shares[0]}"}
+        row |= {"truth_residual_nose": f"{shares[1]}", "truth_residual_mouth": "0", "voxel_mm": "1.5"}
+        row["truth_residual_cheeks_jaw"] = "0.5"
+        rows[number] = row
+    table = read_table(write_table(tmp_path / "t.tsv", rows), "lenient", COLUMNS)
+    keys = kinds_of_pairs(table, "lenient")
+    assert sorted(keys["case"]) == ["borderline"] * 4 + ["clear"] * 8
+    assert set(kinds_of_pairs(table, "strict")["case"]) == {"borderline"}
+    assert set(keys["voxels"]) == {"1.25 to 1.75 mm"}
+
+
+def test_a_larger_miss_rate_lets_more_pass(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.tsv", made_up_rows(people=9))
+    tight, loose = (
+        train(table, tmp_path / str(rate), "lenient", beside={}, **QUICK, max_miss_rate=rate) for rate in (0.01, 0.2)
+    )
+    assert loose.card.thresholds.low > tight.card.thresholds.low
+    assert loose.card.thresholds.max_miss_rate == 0.2
+
+
+def test_without_matplotlib_training_goes_on_and_says_so(
+    tmp_path: Path, table_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = read_table(table_path, "lenient", COLUMNS)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert draw(tmp_path, table, COLUMNS, {}, ("defaceqa", "xgb"), {}) == (NO_PICTURES,)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_names_for_the_same_people_change_no_model(tmp_path: Path) -> None:
+    rows = made_up_rows(people=9)
+    plain = train(write_table(tmp_path / "p.tsv", rows), tmp_path / "b", "lenient", beside={}, **QUICK)
+    for row in rows:
+        row["subject"] = f"clinic-{row['subject']}"
+    renamed = train(write_table(tmp_path / "t.tsv", rows), tmp_path / "a", "lenient", beside={}, **QUICK)
+    for name in ("model.json", "scores.tsv", "held_out.tsv"):
+        assert (renamed.folder / name).read_bytes() == (plain.folder / name).read_bytes()

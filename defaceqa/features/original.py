@@ -12,7 +12,7 @@ from defaceqa import head as head_module
 from defaceqa import renders
 from defaceqa.anatomy.patches import region_of
 from defaceqa.features.fsim import Structure, structure
-from defaceqa.features.residual import Skin
+from defaceqa.features.residual import Skin, near_lips
 from defaceqa.surfaces import Surface, clear_original, outer_skin, skin_surface
 from defaceqa.volumes import Volume
 
@@ -93,5 +93,9 @@ class MeasuredOriginal:
         regions = region_of(points, landmarks_mm)
         named = regions > 0
         return Skin(
-            points[named], surface.normals[outside][named], surface.vertex_areas_mm2[outside][named], regions[named]
+            points[named],
+            surface.normals[outside][named],
+            surface.vertex_areas_mm2[outside][named],
+            regions[named],
+            near_lips(points[named], landmarks_mm),
         )

@@ -37,6 +37,9 @@ NO_FACE_CM2 = 10.0
 Whole adult faces have 30 to 45 and 25; a scan cut at the nostrils 14; originals that were defaced before below 9.
 """
 
+LIPS_HALF_WIDTH_MM, LIPS_HALF_HEIGHT_MM = 16.0, 8.0
+"""The lips reach this far from the middle of the mouth, in mm of an adult's face."""
+
 TIP_SEARCH_MM = 35.0
 """The nose tip is looked for this far to the sides of, above and below where it was expected."""
 
@@ -61,12 +64,15 @@ class Skin:
         Skin area of each point.
     regions : ndarray of int, shape (n,)
         0 for no region, else index in ``REGIONS`` + 1.
+    lips : ndarray of bool, shape (n,), optional
+        Which points are lips (:func:`near_lips`); none by default.
     """
 
     points_mm: NDArray[np.float32]
     normals: NDArray[np.float32]
     areas_mm2: NDArray[np.float64]
     regions: NDArray[np.int8]
+    lips: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,8 @@ def region_residuals(skin: Skin, survival: Survival) -> dict[str, float]:
     -------
     dict
         ``residual_<region>`` in [0, 1], NaN where the region is out of view; ``residual_eyes`` is the worse eye,
-        ``residual_worst`` the worst of eyes, nose and mouth (what is out of view counts as gone).
+        ``residual_worst`` the worst of eyes, nose and mouth (what is out of view counts as gone), ``residual_lips``
+        the lips alone.
     """
     values = {}
     for number, region in enumerate(REGIONS, start=1):
@@ -159,9 +166,34 @@ def region_residuals(skin: Skin, survival: Survival) -> dict[str, float]:
         area = float(skin.areas_mm2[inside].sum())
         kept = float(skin.areas_mm2[inside & survival.kept].sum())
         values[f"residual_{region}"] = kept / area if area >= 100 * MIN_REGION_CM2 else float("nan")
+    values["residual_lips"] = _lips(skin, survival)
     values["residual_eyes"] = _worst(values["residual_left_eye"], values["residual_right_eye"])
     values["residual_worst"] = _worst(values["residual_eyes"], values["residual_nose"], values["residual_mouth"])
     return values
+
+
+def near_lips(points_mm: NDArray[np.float32], landmarks_mm: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Points close enough to the middle of the mouth to be lips, shape (n,).
+
+    Parameters
+    ----------
+    points_mm : ndarray, shape (n, 3)
+        Grid mm.
+    landmarks_mm : mapping
+        As located, in grid mm.
+    """
+    frame = head_frame(landmarks_mm)
+    if frame is None or "stomion" not in landmarks_mm:
+        return np.zeros(len(points_mm), dtype=bool)
+    right, _, top = (frame(points_mm) - frame(landmarks_mm["stomion"])).T
+    return np.asarray((np.abs(right) <= LIPS_HALF_WIDTH_MM) & (np.abs(top) <= LIPS_HALF_HEIGHT_MM))
+
+
+def _lips(skin: Skin, survival: Survival) -> float:
+    lips = np.zeros(len(skin.regions), dtype=bool) if skin.lips is None else skin.lips
+    inside = lips & (skin.regions == REGIONS.index("mouth") + 1)
+    area = float(skin.areas_mm2[inside].sum())
+    return float(skin.areas_mm2[inside & survival.kept].sum()) / area if area >= 100 * MIN_REGION_CM2 else float("nan")
 
 
 def original_flags(skin: Skin, landmarks_mm: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ def _residual_rows() -> list[Feature]:
         for region, words in _REGION_WORDS.items()
     ]
     rows.append(Feature("residual_eyes", "1", 0, 1, "more face left", "residual of the worse eye", source))
+    rows.append(Feature("residual_lips", "1", 0, 1, "more face left", "share of the lips still there", source))
     meaning = "largest residual of eyes, nose and mouth"
     rows.append(Feature("residual_worst", "1", 0, 1, "more face left", meaning, source))
     return rows
@@ -117,6 +118,7 @@ FACE_FEATURES = (
     "residual_eyes",
     "residual_nose",
     "residual_mouth",
+    "residual_lips",
     "residual_cheeks_jaw",
     "residual_worst",
     "masd_face_mm",

@@ -73,6 +73,11 @@ class Original:
         """Where labels made from this head come from."""
         return SOURCE if self.landmarks_world_mm else CARRIED_SOURCE
 
+    @property
+    def kind(self) -> str:
+        """How the head came about: scanned, painted, or varied from one of these."""
+        return "varied" if self.variation else "painted" if self.painted else "scanned"
+
     def load(self) -> Head:
         """Read (or paint) the image, its brain and its landmarks, and vary all three when asked to.
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from defaceqa.errors import InputError
 from defaceqa.simulation.corpus import installed_tools
 from defaceqa.simulation.originals import find_originals, with_variations
 from defaceqa.simulation.table import Progress, Recipe, build_table
@@ -95,6 +96,8 @@ def simulate(
     InputError, LabelError
         No originals, or not one that can be used.
     """
+    if originals.is_dir() and out.resolve().is_relative_to(originals.resolve()):
+        raise InputError(f"{out} lies inside the folder of originals; expected a place outside it. Choose another OUT.")
     heads = with_variations(find_originals(originals, landmarks), variations)
     out.mkdir(parents=True, exist_ok=True)
     made = build_table(

@@ -19,7 +19,7 @@ from defaceqa.anatomy.registration import Anatomy, locate
 from defaceqa.errors import DefaceQAError, LabelError
 from defaceqa.features.extract import extract
 from defaceqa.features.original import MeasuredOriginal
-from defaceqa.features.rows import feature_table
+from defaceqa.features.rows import UNDEFINED, feature_table
 from defaceqa.features.table import FEATURES
 from defaceqa.renders import settings_hash
 from defaceqa.simulation.corpus import Defacing, choose_outcomes, installed_tools, simulate_head
@@ -32,9 +32,11 @@ Cell = str | float
 Progress = Callable[[str, int, int], None]
 
 IDENTITY = (
-    "subject", "head_id", "pair", "outcome", "method", "modality", "voxel_mm", "source", "settings_hash", "flags",
+    "subject", "head_id", "pair", "outcome", "method", "modality", "voxel_mm", "head_kind", "source", "settings_hash",
+    "flags",
 )  # fmt: skip
-TRUTH = ("label_lenient", "label_strict", "brain_removed_truth_ml", *(f"truth_residual_{r}" for r in REGIONS))
+LABELS = ("label_lenient", "label_strict", "label_brain")
+TRUTH = (*LABELS, "brain_removed_truth_ml", *(f"truth_residual_{r}" for r in REGIONS))
 COLUMNS = (*IDENTITY, *TRUTH, *FEATURES)
 """Columns of the table: what the pair is, its truth, its features."""
 
@@ -215,10 +217,12 @@ def _row(
     volume = measured.volume
     features = extract(Pair(volume, made.defaced, brain), anatomy=anatomy, measured=measured)
     voxel_mm = f"{float(np.prod(volume.spacing_mm)) ** (1 / 3):.2f}"
-    what = (head.subject, head.head_id, pair, made.outcome, made.method, head.modality, voxel_mm, head.source)
-    identity = (*what, features.settings_hash, "; ".join(features.flags))
+    what = (head.subject, head.head_id, pair, made.outcome, made.method)
+    scan = (head.modality, voxel_mm, head.kind, head.source)
+    identity = (*what, *scan, features.settings_hash, "; ".join(features.flags))
     truth = made.truth
-    found = (truth.lenient, truth.strict, truth.brain_removed_ml, *(truth.residuals[region] for region in REGIONS))
+    labels = (truth.lenient, truth.strict, UNDEFINED if truth.brain is None else truth.brain)
+    found = (*labels, truth.brain_removed_ml, *(truth.residuals[region] for region in REGIONS))
     cells: dict[str, Cell] = {**dict(zip(IDENTITY, identity, strict=True)), **dict(zip(TRUTH, found, strict=True))}
     return cells | features.values
 

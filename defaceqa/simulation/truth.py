@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from defaceqa.anatomy.patches import REGIONS, region_of
+from defaceqa.anatomy.patches import REGIONS, head_frame, region_of
 from defaceqa.head import (
     WORKING_SPACING_MM,
     head_mask,
@@ -56,10 +56,19 @@ STRICT_CHEEKS_BELOW = 0.50
 MIN_REGION_CM2 = 1.0
 """A region with less skin in the field of view was never in view, and counts as gone."""
 
+LIPS_HALF_WIDTH_MM, LIPS_HALF_HEIGHT_MM = 16.0, 8.0
+LIPS_PRESENT_ABOVE = 0.5
+"""The mouth's patch is twice as large as the lips: with most of the lips left the mouth is present, however little of
+its patch that is."""
+
+BRAIN_CUT_ML = 1.0
+"""A brain that lost this much was cut; less is the rim of its mask."""
+
 CHANGED_SHARE = 0.05
 """A brain voxel that fell below skin level was removed if it moved by more than this share of the tissue level."""
 
 FEATURES_OF_A_FACE = ("eyes", "nose", "mouth")
+MOUTH = REGIONS.index("mouth") + 1
 
 
 @dataclass(frozen=True)
@@ -75,11 +84,14 @@ class Truth:
         defacing was made.
     brain_removed_ml : float
         Of the trusted brain mask; NaN without one.
+    lips : float
+        Share of the lips' skin that is still there; 0 when they were never in view.
     """
 
     residuals: dict[str, float]
     seen: tuple[str, ...]
     brain_removed_ml: float
+    lips: float = 0.0
 
     def share(self, feature: str) -> float:
         """Share of a region (or of ``"eyes"``, the worse of both) that counts as left: 0 when never in view."""
@@ -95,6 +107,8 @@ class Truth:
         share = self.share(feature)
         if share < GONE_BELOW:
             return "gone"
+        if feature == "mouth" and self.lips > LIPS_PRESENT_ABOVE:
+            return "present"
         return "present" if share > PRESENT_ABOVE else "trace"
 
     @property
@@ -108,6 +122,11 @@ class Truth:
         """Label under the lenient criterion: 0 sufficient, 1 insufficient."""
         states = [self.state(feature) for feature in FEATURES_OF_A_FACE]
         return int("present" in states or states.count("trace") > 1)
+
+    @property
+    def brain(self) -> int | None:
+        """Label of the brain: 0 whole, 1 cut; None without a trusted mask."""
+        return None if np.isnan(self.brain_removed_ml) else int(self.brain_removed_ml >= BRAIN_CUT_ML)
 
     @property
     def in_view(self) -> tuple[str, ...]:
@@ -135,6 +154,8 @@ class Yardstick:
     origin_mm : ndarray, shape (3,)
     points_mm, normals, areas_mm2, regions : ndarray
         The outer skin of the face regions.
+    lips : ndarray of bool
+        Which of these points are lips.
     """
 
     volume: Volume
@@ -148,6 +169,7 @@ class Yardstick:
     normals: FloatArray
     areas_mm2: NDArray[np.float64]
     regions: NDArray[np.int8]
+    lips: BoolArray
 
 
 def yardstick(original: Volume, landmarks_mm: Mapping[str, ArrayLike], brain: BoolArray | None = None) -> Yardstick:
@@ -173,10 +195,20 @@ def yardstick(original: Volume, landmarks_mm: Mapping[str, ArrayLike], brain: Bo
     outside = outer_skin(surface, head, origin_mm)
     regions = region_of(surface.vertices_mm[outside], landmarks_mm)
     keep = np.flatnonzero(outside)[regions > 0]
+    points, regions = surface.vertices_mm[keep], regions[regions > 0]
     return Yardstick(
-        original, brain, working, head, threshold, tissue - air, origin_mm,
-        surface.vertices_mm[keep], surface.normals[keep], surface.vertex_areas_mm2[keep], regions[regions > 0],
+        original, brain, working, head, threshold, tissue - air, origin_mm, points, surface.normals[keep],
+        surface.vertex_areas_mm2[keep], regions, (regions == MOUTH) & _near_lips(points, landmarks_mm),
     )  # fmt: skip
+
+
+def _near_lips(points_mm: FloatArray, landmarks_mm: Mapping[str, ArrayLike]) -> BoolArray:
+    """Points close enough to the middle of the mouth to be lips."""
+    frame, middle = head_frame(landmarks_mm), landmarks_mm.get("stomion")
+    if frame is None or middle is None or not np.isfinite(np.asarray(middle, np.float64)).all():
+        return np.zeros(len(points_mm), dtype=bool)
+    right, _, top = (frame(points_mm) - frame(middle)).T
+    return np.asarray((np.abs(right) <= LIPS_HALF_WIDTH_MM) & (np.abs(top) <= LIPS_HALF_HEIGHT_MM))
 
 
 def truth(original: Yardstick, defaced: FloatArray, *, seen: tuple[str, ...] = ()) -> Truth:
@@ -199,7 +231,8 @@ def truth(original: Yardstick, defaced: FloatArray, *, seen: tuple[str, ...] = (
     cleared = clear_defaced(working, original.working, original.head, original.threshold)
     surface = skin_surface(cleared, original.threshold, original.origin_mm)
     kept = _kept(original, surface, _skin_changed(original, working))
-    return Truth(_residuals(original, kept), seen, _brain_removed_ml(original, defaced))
+    lips = float(original.areas_mm2[original.lips & kept].sum() / max(original.areas_mm2[original.lips].sum(), 1e-9))
+    return Truth(_residuals(original, kept), seen, _brain_removed_ml(original, defaced), lips)
 
 
 def _kept(original: Yardstick, surface: Surface, changed: BoolArray) -> BoolArray:

@@ -63,19 +63,17 @@ class Comparison:
     def verdict(self) -> str:
         """Whether the new model is better, in one sentence with the interval."""
         if np.isnan(self.auroc_difference[0]):
-            low, high = (-value for value in self.brier_difference[::-1])
-            what = "Brier score, smaller is better; gain"
+            (low, high), what = (-self.brier_difference[1], -self.brier_difference[0]), "gain in Brier score"
         else:
-            (low, high), what = self.auroc_difference, "AUROC gain"
+            (low, high), what = self.auroc_difference, "gain in AUROC"
         if np.isnan(low):
-            answer = "cannot be compared"
-        else:
-            answer = "is better" if low > 0 else "is worse" if high < 0 else "is not shown to be better or worse"
-        scores = f"AUROC {self.auroc_new:.3f} against {self.auroc_shipped:.3f}, " if low == low else ""
+            return f"On {self.pairs} own pairs of {self.subjects} people the two models cannot be compared."
+        answer = "is better" if low > 0 else "is worse" if high < 0 else "is not shown to be better or worse"
+        known = "" if np.isnan(self.auroc_new) else f"AUROC {self.auroc_new:.3f} against {self.auroc_shipped:.3f}, "
         return (
             f"On {self.pairs} own pairs of {self.subjects} people the new model {answer} than the shipped one "
-            f"({scores}{what} {low:+.3f} to {high:+.3f}, 95 % interval over people)."
-        ).replace("cannot be compared than", "cannot be compared with")
+            f"({known}{what} {low:+.3f} to {high:+.3f}, 95 % interval over people)."
+        )
 
 
 def merge(own: Path, shipped: Path, out: Path, labels: Path | None = None, weight: float = HUMAN_WEIGHT) -> list[str]:
@@ -263,9 +261,9 @@ def _weight(row: Mapping[str, str], weight: float) -> str:
 def _complete(rows: list[Row], name: str) -> None:
     """Fill what a plain table of measurements lacks, where it can be told."""
     for row in rows:
-        row.setdefault("pair", row.get("defaced", ""))
+        row.setdefault("pair", row.get("bids_name") or row.get("defaced", ""))
         row.setdefault("subject", "")
-        row.setdefault("head_id", row.get("original") or row["subject"])
+        row.setdefault("head_id", row.get("original") or row["pair"] or row["subject"])
         row.setdefault("outcome", "")
         row.setdefault("method", "")
         row.setdefault(FLAGS, "")

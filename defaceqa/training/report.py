@@ -16,6 +16,11 @@ PAPER_SCORES = {
 }  # fmt: skip
 """Columns of the paper's tables."""
 
+METHODS_TELL = (
+    "Where pairs were made by controlled defacing, methods are kinds of outcome, some of which nearly always fail: "
+    "knowing them tells more than the name of a tool would in practice."
+)
+
 WITH_METHOD = ("defaceqa+method", "paper-11", "paper-8")
 MODEL_WORDS = {"lr": "LR", "mlp": "MLP", "rf": "RF", "xgb": "XGB", "rule": "rule"}
 
@@ -36,6 +41,7 @@ def report(card: Card, tables: Mapping[str, Rows]) -> str:
     parts = [
         _head(card),
         "## Table 1: with the defacing method\n\n" + paper_table(tables["scores"], with_method=True),
+        METHODS_TELL,
         "## Table 3: without the method\n\n" + paper_table(tables["scores"], with_method=False),
         method_line(tables["scores"]),
         "## Intervals\n\n" + _intervals(tables["scores"]),
