@@ -59,7 +59,7 @@ def deface(original, outcome, folder, seed=3):
 def test_the_public_names_are_a_promise():
     assert set(defaceqa.__all__) == {
         "FEATURES", "Assessment", "DefaceQAError", "Model", "Pair", "Verdict", "Volume", "assess", "extract",
-        "load_model", "load_pair",
+        "load_model", "load_pair", "write_report",
     }  # fmt: skip
     assert all(hasattr(defaceqa, name) for name in defaceqa.__all__)
 
