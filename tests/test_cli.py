@@ -67,6 +67,40 @@ def test_json_into_a_file_leaves_nothing_beside_it(files, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
 
 
+def test_a_page_is_written_beside_the_answer_and_the_exit_code_stays(files, tmp_path):
+    page = tmp_path / "page.html"
+    done = run("predict", files / "original.nii.gz", files / "good.nii.gz", "--html", page)
+    assert done.returncode == 3
+    assert done.stderr == ""
+    assert "good.nii.gz" in page.read_text()
+
+
+def test_a_page_with_faces_warns_and_is_its_owners_alone(files, tmp_path):
+    page = tmp_path / "page.html"
+    done = run("predict", files / "original.nii.gz", files / "original.nii.gz", "--html", page, "--with-faces")
+    assert done.returncode == 1
+    assert "shows a person's face" in done.stderr
+    assert page.stat().st_mode & 0o777 == 0o600
+
+
+def test_faces_without_a_page_are_a_usage_error(files):
+    done = run("predict", files / "original.nii.gz", files / "good.nii.gz", "--with-faces")
+    assert done.returncode == 2
+    assert "--html" in done.stderr
+
+
+def test_a_page_in_the_released_data_set_is_refused_before_anything_is_measured(files, tmp_path):
+    release = tmp_path / "release"
+    release.mkdir()
+    (release / "dataset_description.json").write_text("{}")
+    (release / "good.nii.gz").write_bytes((files / "good.nii.gz").read_bytes())
+    done = run("predict", files / "original.nii.gz", release / "good.nii.gz", "--html", release / "page.html")
+    assert done.returncode == 2
+    assert "data set to be released" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(file.name for file in release.iterdir()) == ["dataset_description.json", "good.nii.gz"]
+
+
 @pytest.mark.parametrize("original", ["missing.nii.gz", "text.nii.gz", "folder"])
 def test_bad_input_ends_with_two_and_one_sentence(files, tmp_path, original):
     (tmp_path / "text.nii.gz").write_text("no image\n")

@@ -5,7 +5,14 @@ which pixels of a scan may be seen.
 """
 
 from defaceqa.report.group import write_group_report
-from defaceqa.report.place import check_place
+from defaceqa.report.place import PlaceError, check_place
 from defaceqa.report.scan import write_report, write_report_from_record, write_thumbnail
 
-__all__ = ["check_place", "write_group_report", "write_report", "write_report_from_record", "write_thumbnail"]
+__all__ = [
+    "PlaceError",
+    "check_place",
+    "write_group_report",
+    "write_report",
+    "write_report_from_record",
+    "write_thumbnail",
+]
