@@ -1,4 +1,4 @@
-"""The pages in a real browser: no errors, nothing loaded, usable by keyboard, at three widths, light, dark, on paper."""
+"""The pages in a real browser: no errors, nothing loaded, usable by keyboard, three widths, light, dark, on paper."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ def test_light_and_dark_differ_and_both_can_be_read(opened):
     for scheme in ("light", "dark"):
         page = opened(scan(), scheme=scheme)
         colours = page.evaluate(
-            "['.answered', '.lead', '.note', '.badge', '.value'].map(which => { const e = document.querySelector(which);"
+            "['.answered', '.lead', '.note', '.badge', '.value'].map(which => {"
+            " const e = document.querySelector(which);"
             " let g = e; while (getComputedStyle(g).backgroundColor === 'rgba(0, 0, 0, 0)') g = g.parentElement;"
             " return [getComputedStyle(e).color, getComputedStyle(g).backgroundColor] })"
         )
