@@ -31,12 +31,12 @@ KILOBYTE = 1024
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """The synthetic head and two defacings as files."""
+    """The synthetic head and a defacing that left the eyes, as files."""
     folder = tmp_path_factory.mktemp("report")
     head = synthetic_head(2.0)
     save_volume(head.volume, folder / "original.nii.gz")
     save_volume(head.brain, folder / "brain.nii.gz", affine=head.volume.affine)
-    for made in simulate_head(head.volume, head.landmarks_mm, head.brain, ("plate_clean", "eyes_left_in"), 3):
+    for made in simulate_head(head.volume, head.landmarks_mm, head.brain, ("eyes_left_in",), 3):
         save_volume(made.defaced, folder / f"{made.outcome}.nii.gz")
     return folder
 
@@ -156,8 +156,10 @@ def test_nothing_else_is_left_beside_a_page(tmp_path):
     ],
 )
 def test_no_page_is_written_into_the_data_set_to_be_released(tmp_path, report, original, defaced, refused):
+    (tmp_path / "qa").mkdir()
+    for place in ("raw", "plain/out", "both/sub-01", "both/derivatives/qa", "release/derivatives/qa"):
+        (tmp_path / place).mkdir(parents=True)
     for dataset in ("release", "both"):
-        (tmp_path / dataset).mkdir()
         (tmp_path / dataset / "dataset_description.json").write_text("{}")
     (tmp_path / "link").symlink_to(tmp_path / "release")
     places = [tmp_path / place for place in (report, original, defaced)]
@@ -167,6 +169,11 @@ def test_no_page_is_written_into_the_data_set_to_be_released(tmp_path, report, o
     with pytest.raises(PlaceError, match=r"data set to be released.*Give another folder\.") as caught:
         check_place(*places)
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_page_in_a_folder_that_is_not_there_is_refused_with_a_sentence(tmp_path):
+    with pytest.raises(PlaceError, match=r"^The folder .* is not there; make it, or give another one\.$"):
+        write_report(assessment("pass"), tmp_path / "no" / "report.html")
 
 
 def test_writing_into_the_released_data_set_leaves_nothing_behind(failed, files):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from defaceqa.cli import commands
 from defaceqa.errors import InputError
-from defaceqa.report import write_group_report, write_thumbnail
+from defaceqa.report import write_group_report, write_scan, write_thumbnail
 from defaceqa.report.group import group_data, interval
 from defaceqa.report.scans import read_scans, scan_name
 
@@ -90,10 +90,48 @@ def test_every_judged_scan_can_be_clicked_and_its_page_is_there(folder):
     assert all((folder / link).is_file() for link in links)
 
 
-def test_scan_pages_that_are_there_are_kept(folder):
-    (folder / "sub-01_T1w.html").write_text("with pictures")
+def test_a_page_with_pictures_is_kept_until_its_scan_is_judged_anew(folder):
+    page = folder / "sub-01_T1w.html"
+    write_scan(assessment("pass", method="plate", seed=1), folder, "sub-01_T1w")
+    with_pictures = page.read_text()
     write_group_report(folder)
-    assert (folder / "sub-01_T1w.html").read_text() == "with pictures"
+    assert page.read_text() == with_pictures
+    record = folder / "sub-01" / "anat" / "sub-01_desc-defaceqa_T1w.json"
+    record.write_text(assessment("fail", method="plate", seed=1).to_json())
+    write_group_report(folder)
+    assert page.read_text() != with_pictures
+    assert ">fail<" in page.read_text()
+
+
+def test_a_picture_goes_when_it_may_not_be_seen_any_more(folder):
+    picture = folder / "figures" / "sub-01_T1w.webp"
+    write_scan(assessment("fail"), folder, "sub-01_T1w", with_faces=True)
+    assert stat.S_IMODE(picture.stat().st_mode) == 0o600
+    write_scan(assessment("fail"), folder, "sub-01_T1w")
+    assert not picture.exists()
+    write_scan(assessment("pass"), folder, "sub-01_T1w")
+    assert picture.exists()
+
+
+def test_a_record_without_a_verdict_is_a_scan_that_could_not_be_judged(folder):
+    record = {"schema_version": "1.0", "bids_name": "sub-09_T1w", "subject": "09", "method": "shear", "verdict": None,
+              "error": "No image."}  # fmt: skip
+    (folder / "sub-09_desc-defaceqa_T1w.json").write_text(json.dumps(record))
+    scan = read_scans(folder)[-1]
+    assert (scan.name, scan.verdict, scan.method, scan.reason) == ("sub-09_T1w", "error", "shear", "No image.")
+    assert "No image." in write_group_report(folder)[0].read_text()
+
+
+def test_a_table_as_batch_writes_it_is_understood(folder):
+    table = (
+        "bids_name\tsubject\tsession\tmethod\tverdict\tface\tface_probability\tbrain\treasons\terror\n"
+        "sub-1_ses-2_T2w\t1\t2\tshear\treview\tpass\t0.02\tn/a\tno \"brain\" mask; nose gone\tn/a\n"
+    )
+    (folder / "group_T2w.tsv").write_text(table)
+    row = next(scan for scan in read_scans(folder) if scan.suffix == "T2w")
+    assert (row.subject, row.session, row.method, row.verdict) == ("1", "2", "shear", "review")
+    assert (row.face_verdict, row.brain_verdict, row.number("probability")) == ("pass", "", 0.02)
+    assert row.reason == 'no "brain" mask'
 
 
 def test_pictures_are_shown_only_of_heads_that_passed(folder):

@@ -14,7 +14,7 @@ from defaceqa.report import words
 from defaceqa.report.colours import grade, region_colour
 from defaceqa.report.mean_head import REGION_WORDS, head_views
 from defaceqa.report.page import render_page, write_file
-from defaceqa.report.scan import write_report_from_record
+from defaceqa.report.scan import is_page_of, write_report_from_record
 from defaceqa.report.scans import FIGURES, ScanRow, read_scans
 
 ORDER = ("fail", "error", "review", "pass")
@@ -27,7 +27,7 @@ NOT_TOLD = "not told"
 
 
 def write_group_report(folder: str | os.PathLike[str], *, with_faces: bool = False) -> list[Path]:
-    """Write a page per suffix (``group_T1w.html``) into a folder of results, and the scan pages that are missing.
+    """Write a page per suffix (``group_T1w.html``) into a folder of results, and scan pages that are missing or old.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def write_group_report(folder: str | os.PathLike[str], *, with_faces: bool = Fal
             "defaceqa bids. Check the path."
         )
     for scan in scans:
-        if scan.record is not None and not (place / scan.page).exists():
+        if scan.record is not None and not is_page_of(scan.record, place / scan.page):
             write_report_from_record(scan.record, place / scan.page)
     pages = []
     for suffix in sorted({scan.suffix for scan in scans}):

@@ -16,7 +16,7 @@ class PlaceError(DefaceQAError):
 
 
 def check_place(report: Path, original: Path | None, defaced: Path | None) -> None:
-    """Refuse to write a report into the data set of the defaced image.
+    """Refuse to write a report into the data set of the defaced image, or into a folder that is not there.
 
     The data set is the outermost folder around the defaced image that holds a ``dataset_description.json`` and not the
     original. When every such folder holds the original as well, it is the innermost, and ``derivatives``,
@@ -28,12 +28,14 @@ def check_place(report: Path, original: Path | None, defaced: Path | None) -> No
     report : Path
         File to be written.
     original, defaced : Path or None
-        The images; nothing is checked when the second is not known.
+        The images; without the second every folder is open.
 
     Raises
     ------
     PlaceError
     """
+    if not report.parent.is_dir():
+        raise PlaceError(f"The folder {report.parent} for {report.name} is not there; make it, or give another one.")
     if defaced is None:
         return
     target, image = report.resolve(), defaced.resolve()

@@ -73,7 +73,7 @@ class ScanRow:
     @property
     def verdict(self) -> str:
         """The overall verdict; "error" when there is none."""
-        found = str(self.record["verdict"]) if self.record else self._cell("verdict")
+        found = str(self.record["verdict"] if self.record else self._cell("verdict"))
         return found if found in ("pass", "review", "fail") else "error"
 
     @property
@@ -93,7 +93,7 @@ class ScanRow:
         """The most important reason, or the error."""
         if self.record:
             return str(next(iter(self.record["reasons"]), ""))
-        return self._cell("error", "reason", "reasons", "message")
+        return self._cell("error", "message") or self._cell("reasons", "reason").split("; ")[0]
 
     def number(self, name: str) -> float | None:
         """Value of a feature or of the probability; None where there is none."""
@@ -128,12 +128,12 @@ def read_scans(folder: Path) -> list[ScanRow]:
     list of ScanRow
         In the order of their names; a scan that stands in a table and has a record is one row.
     """
-    records = {name: record for name, record in map(_record, sorted(folder.rglob("*.json"))) if record is not None}
-    cells: dict[str, Mapping[str, str]] = {}
+    found = [record for record in map(_record, sorted(folder.rglob("*.json"))) if record is not None]
+    records = {name: record for name, record in found if record["verdict"] is not None}
+    cells: dict[str, Mapping[str, str]] = {name: _cells(record) for name, record in found}
     for table in sorted(folder.glob("group*.tsv")):
         cells |= _table(table)
-    names = sorted({*records, *cells})
-    return [ScanRow(name, cells.get(name, {}), records.get(name)) for name in names]
+    return [ScanRow(name, cells[name], records.get(name)) for name in sorted(cells)]
 
 
 def scan_name(file: Path | str) -> str:
@@ -141,21 +141,31 @@ def scan_name(file: Path | str) -> str:
     return Path(file).name.split(".")[0].replace(RECORD_MARK, "")
 
 
-def _record(path: Path) -> tuple[str, Mapping[str, Any] | None]:
+def _record(path: Path) -> tuple[str, Mapping[str, Any]] | None:
+    """Name and record; None for a file that holds none. A scan that could not be judged has no verdict in its own."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return path.name, None
-    is_record = isinstance(found, dict) and {"schema_version", "verdict", "face", "features"} <= found.keys()
-    return scan_name(path), found if is_record else None
+        return None
+    if not isinstance(found, dict) or not {"schema_version", "verdict"} <= found.keys():
+        return None
+    if found["verdict"] is not None and not {"face", "brain", "features", "model", "inputs"} <= found.keys():
+        return None
+    return scan_name(found.get("bids_name") or path), found
+
+
+def _cells(record: Mapping[str, Any]) -> Mapping[str, str]:
+    """What a record says as a table would."""
+    names = ("subject", "session", "site", "method", "error")
+    return {name: str(record[name]) for name in names if record.get(name)}
 
 
 def _table(path: Path) -> dict[str, Mapping[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
         rows = [
             {key: value or "" for key, value in row.items() if key is not None}
-            for row in csv.DictReader(stream, delimiter="\t")
+            for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
         ]
     columns = rows[0].keys() if rows else ()
     column = next((name for name in NAME_COLUMNS if name in columns), next(iter(columns), ""))
-    return {scan_name(row[column]): row for row in rows}
+    return {scan_name(row[column]): row for row in rows if row[column]}
