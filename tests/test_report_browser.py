@@ -10,6 +10,7 @@ import pytest
 from assessments import assessment
 from conftest import absent
 
+from defaceqa.report import write_thumbnail
 from defaceqa.report.group import group_page
 from defaceqa.report.scan import scan_page
 from defaceqa.report.scans import ScanRow
@@ -240,3 +241,18 @@ def test_marks_of_the_plot_lead_to_their_scans_by_keyboard(opened, group):
     assert page.inner_text("#read") != first
     link = page.evaluate("document.activeElement.getAttribute('href')")
     assert link == page.inner_text("#read").split(":")[0] + ".html"
+
+
+def test_pictures_beside_a_group_page_are_loaded_when_they_come_into_view(opened, records, tmp_path):
+    (tmp_path / "figures").mkdir()
+    picture = tmp_path / "picture.webp"
+    assert write_thumbnail(assessment("pass"), picture)
+    rows = [ScanRow(f"sub-{number:03d}_T1w", {}, records["pass"]) for number in range(300)]
+    for row in rows:
+        shutil.copy(picture, tmp_path / "figures" / f"{row.name}.webp")
+    page = opened(group_page(rows, tmp_path))
+    loaded = "[...document.images].filter(image => image.naturalWidth > 0).length"
+    assert page.evaluate(loaded) < len(rows)
+    page.locator(".card img").last.scroll_into_view_if_needed()
+    page.locator(".card img").last.evaluate("image => image.decode()")
+    assert page.evaluate(loaded) > 0
