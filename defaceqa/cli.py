@@ -217,7 +217,7 @@ def simulate(
 
 
 @commands.command()
-@click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and records.")
+@click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and pages.")
 def demo(out: Path) -> int:
     """Run the main job on a head the package makes itself: a good, a poor and a brain-cutting defacing."""
     from defaceqa.terminal import progress_line, show
@@ -229,7 +229,7 @@ def demo(out: Path) -> int:
     for case in cases:
         click.echo(f"\n{case.title}\n  $ {case.command}")
         show(case.assessment)
-    click.echo(f"\nImages and JSON records are in {out}{os.sep}")
+    click.echo(f"\nImages, JSON records and pages with the evidence are in {out}{os.sep}")
     return 0
 
 

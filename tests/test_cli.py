@@ -155,6 +155,7 @@ def test_train_refuses_a_table_without_labels(tmp_path):
 def test_the_demo_shows_a_pass_a_fail_and_a_cut_brain(tmp_path):
     done = run("demo", "--out", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
+    assert all((tmp_path / "demo" / f"{name}.html").is_file() for name in ("good", "poor", "brain_cut"))
     verdicts = [json.loads((tmp_path / "demo" / f"{name}.json").read_text()) for name in ("good", "poor", "brain_cut")]
     assert [record["verdict"] for record in verdicts] == ["pass", "fail", "fail"]
     assert verdicts[2]["brain"]["verdict"] == "fail"

@@ -99,6 +99,22 @@ def test_no_thumbnail_is_left_of_a_head_that_did_not_pass(kind, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_thumbnail_depends_on_the_defaced_head_alone(tmp_path):
+    names = {"first": noise(), "other_original": noise(original=1), "other_defaced": noise(defaced=1)}
+    for name, evidence in names.items():
+        assert write_thumbnail(assessment("pass", evidence=evidence), tmp_path / name)
+    first, other_original, other_defaced = ((tmp_path / name).read_bytes() for name in names)
+    assert first == other_original
+    assert first != other_defaced
+
+
+def test_the_record_holds_no_picture(failed):
+    found, _ = failed
+    assert found.features.evidence is not None
+    assert len(found.to_json()) < 20 * KILOBYTE
+    assert "evidence" not in found.to_json()
+
+
 def test_only_the_mean_head_and_two_slices_are_in_the_page_of_a_real_failure(failed, tmp_path):
     found, _ = failed
     write_report(found, tmp_path / "report.html")

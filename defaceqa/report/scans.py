@@ -17,6 +17,11 @@ FIGURES = "figures"
 RECORD_MARK = "_desc-defaceqa"
 """Part of a record's file name that its page does not have."""
 
+JUDGED_KEYS = {
+    "face", "brain", "reasons", "features", "undefined", "contributions", "model", "software", "renderer", "inputs",
+}  # fmt: skip
+"""What the record of a judged scan holds, and its page shows."""
+
 NAME_COLUMNS = ("bids_name", "scan", "name", "id", "defaced")
 """Columns of a table that may name a scan, the first one found counts."""
 
@@ -149,7 +154,7 @@ def _record(path: Path) -> tuple[str, Mapping[str, Any]] | None:
         return None
     if not isinstance(found, dict) or not {"schema_version", "verdict"} <= found.keys():
         return None
-    if found["verdict"] is not None and not {"face", "brain", "features", "model", "inputs"} <= found.keys():
+    if found["verdict"] is not None and not JUDGED_KEYS <= found.keys():
         return None
     return scan_name(found.get("bids_name") or path), found
 
