@@ -154,7 +154,7 @@ def _record(path: Path) -> tuple[str, Mapping[str, Any]] | None:
         return None
     if not isinstance(found, dict) or not {"schema_version", "verdict"} <= found.keys():
         return None
-    if found["verdict"] is not None and not JUDGED_KEYS <= found.keys():
+    if found["verdict"] is not None and not found.keys() >= JUDGED_KEYS:
         return None
     return scan_name(found.get("bids_name") or path), found
 
