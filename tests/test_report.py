@@ -20,7 +20,7 @@ from defaceqa.report.colours import BESIDE_REGIONS, UNKNOWN, region_colour
 from defaceqa.report.mean_head import head_views
 from defaceqa.report.pictures import may_be_seen
 from defaceqa.report.scan import scan_data, scan_page
-from defaceqa.report.words import percent
+from defaceqa.report.words import number, percent
 from defaceqa.simulation.corpus import simulate_head
 from defaceqa.simulation.phantom import synthetic_head
 from defaceqa.volumes import save_volume
@@ -291,6 +291,17 @@ def test_a_real_page_costs_little_beside_the_judgement(failed, tmp_path):
 )
 def test_a_percentage_is_never_rounded_to_nothing_or_all(share, words):
     assert percent(share) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (None, "mL", "–"), (0.0, "mL", "0 mL"),
+        (8.0364, "mL", "8.04 mL"), (0.7481, "1", "0.748"), (1234.5, "mL", "1234 mL"),
+    ],
+)
+def test_a_number_has_about_three_digits_and_its_unit(value, unit, words):
+    assert number(value, unit) == words
 
 
 def test_colours_grow_darker_with_what_is_left_and_unknown_is_hatched():

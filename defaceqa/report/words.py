@@ -49,6 +49,8 @@ def number(value: float | None, unit: str = "1") -> str:
         text = f"{value:.0f}"
     elif abs(value) >= 10:
         text = f"{value:.1f}"
+    elif abs(value) >= 1:
+        text = f"{value:.2f}"
     elif abs(value) >= 0.001:
         text = f"{value:.3f}"
     else:
