@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests compare the paper's own package with ours; it needs an old NumPy and so an environment of its own.
 export DEFACEQA_PAPER_ENV ?= build
 
-.PHONY: help demo test lint graphics clean
+.PHONY: help demo test lint graphics browser clean
 .NOTPARALLEL:
 
 help:
@@ -22,7 +22,7 @@ demo: $(VENV)/installed graphics
 	@$(BIN)/defaceqa demo --out $(DEMO_OUT)
 	@echo "Look into $(CURDIR)/$(DEMO_OUT). To judge scans of your own: $(BIN)/defaceqa predict ORIGINAL DEFACED"
 
-test: lint graphics
+test: lint graphics browser
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev
@@ -56,6 +56,18 @@ graphics:
 	*" apt-get "*|*" dnf "*) echo "VTK lacks system libraries. Type: sudo sh -c '$$remedy'"; exit 1 ;; \
 	*) echo "VTK lacks system libraries: $$remedy"; exit 1 ;; \
 	esac
+
+# The tests of the report pages look at them in Chromium. Root gets it installed; others are told how, and continuous
+# integration (CI=true) fails without it.
+browser:
+	@test -n "$$DEFACEQA_CHROMIUM" || command -v chromium > /dev/null || command -v google-chrome > /dev/null && exit; \
+	remedy="apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "Installing a browser to look at reports with: $$remedy"; \
+		log=$$(DEBIAN_FRONTEND=noninteractive sh -c "$$remedy" 2>&1) || { echo "$$log"; exit 1; }; \
+	else \
+		echo "No Chromium: the tests of the report pages are skipped. Install it, or name it in DEFACEQA_CHROMIUM."; \
+	fi
 
 clean:
 	rm -rf $(VENV) out .mypy_cache .pytest_cache .ruff_cache

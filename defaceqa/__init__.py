@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from defaceqa.features.extract import extract
     from defaceqa.features.table import FEATURES
     from defaceqa.model import Model, load_model
+    from defaceqa.report import write_report
     from defaceqa.verdict import Verdict
     from defaceqa.volumes import Pair, Volume, load_pair
 
@@ -25,6 +26,7 @@ _HOMES = {
     "FEATURES": "features",
     "load_model": "model",
     "Model": "model",
+    "write_report": "report",
     "DefaceQAError": "errors",
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "extract",
     "load_model",
     "load_pair",
+    "write_report",
 ]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
 from defaceqa.anatomy.registration import locate
@@ -58,9 +60,18 @@ class Assessment:
                 "reasons": verdict.reasons,
                 "features": self.features.values,
                 "undefined": self.features.undefined,
+                "contributions": self.model.contributions(self.features.values),
                 "flags": self.features.flags,
                 "method": self.method,
-                "model": {"name": card.name, "version": card.version, "sha256": card.artefact_sha256},
+                "model": {
+                    "name": card.name,
+                    "version": card.version,
+                    "sha256": card.artefact_sha256,
+                    "bias": self.model.bias,
+                    "training_range": {column.name: [column.minimum, column.maximum] for column in card.columns},
+                    "limits": card.limits,
+                },
+                "software": _software(),
                 "renderer": {"settings_hash": self.features.settings_hash, **describe_renderer()},
                 "inputs": self.inputs,
             }
@@ -80,6 +91,7 @@ def assess(
     criterion: str = "lenient",
     model: Model | None = None,
     progress: Progress | None = None,
+    evidence: bool = True,
 ) -> Assessment:
     """Judge one defaced scan against its original.
 
@@ -97,6 +109,8 @@ def assess(
         Instead of the shipped one for the criterion.
     progress : callable, optional
         Told the name of each slow step.
+    evidence : bool
+        Keep renders and slices (some 3 MB) for :func:`defaceqa.write_report`.
 
     Returns
     -------
@@ -116,7 +130,7 @@ def assess(
     say("reading both images")
     pair = load_pair(original, defaced, brain_mask=brain_mask)
     with ThreadPoolExecutor(max_workers=1) as pool:  # the face is located while the views are rendered
-        features = extract(pair, anatomy=pool.submit(locate, pair.original), progress=progress)
+        features = extract(pair, anatomy=pool.submit(locate, pair.original), progress=progress, evidence=evidence)
     say("deciding")
     return judge(pair, features, model, method=method)
 
@@ -135,6 +149,11 @@ def judge(pair: Pair, features: FeatureRow, model: Model, *, method: str | None 
     )
     inputs = {"original": _describe(pair.original), "defaced": _describe(pair.defaced)}
     return Assessment(verdict, features, model, inputs, method)
+
+
+def _software() -> dict[str, str]:
+    packages = ("defaceqa", "numpy", "scipy", "scikit-image", "SimpleITK", "vtk")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def _describe(volume: Volume) -> dict[str, Any]:

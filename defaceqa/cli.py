@@ -66,24 +66,36 @@ def main() -> None:
 @click.option("--method", help="Name of the defacing tool; written into the record.")
 @click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one.")
 @click.option("--json", "json_file", type=FILE, help="Write the full record as JSON; - for standard output.")
+@click.option("--html", "html_file", type=FILE, help="Write a page with the evidence: one file, no face in it.")
+@click.option("--with-faces", is_flag=True, help="Show original and defaced head in the page, whatever the verdict.")
 def predict(
     original: Path, defaced: Path, brain_mask: Path | None, criterion: str, method: str | None,
-    model_folder: Path | None, json_file: Path | None,
+    model_folder: Path | None, json_file: Path | None, html_file: Path | None, with_faces: bool,
 ) -> int:  # fmt: skip
     """Judge DEFACED against its ORIGINAL: pass, review or fail, with reasons.
 
     Exit codes: 0 pass, 1 fail, 2 could not be judged, 3 review.
     """
-    from defaceqa.terminal import progress_line, show
+    from defaceqa.terminal import progress_line, show, warn_of_faces
 
+    if with_faces and html_file is None:
+        raise click.UsageError("--with-faces shows faces in a page: give --html FILE as well.")
     with progress_line() as progress:
         from defaceqa.assessment import assess
         from defaceqa.model import load_model
+        from defaceqa.report import check_place, write_report
 
+        if html_file is not None:
+            check_place(html_file, original, defaced)
         assessment = assess(
             original, defaced, brain_mask=brain_mask, method=method, criterion=criterion,
             model=load_model(model_folder) if model_folder else None, progress=progress,
+            evidence=html_file is not None,
         )  # fmt: skip
+        if html_file is not None:
+            write_report(assessment, html_file, with_faces=with_faces)
+    if with_faces:
+        warn_of_faces(html_file)
     if json_file is not None:
         write_text(assessment.to_json(), json_file)
     if str(json_file) != "-":
@@ -235,7 +247,7 @@ def simulate(
 
 
 @commands.command()
-@click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and records.")
+@click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and pages.")
 def demo(out: Path) -> int:
     """Run the main job on a head the package makes itself: a good, a poor and a brain-cutting defacing."""
     from defaceqa.terminal import progress_line, show
@@ -247,7 +259,22 @@ def demo(out: Path) -> int:
     for case in cases:
         click.echo(f"\n{case.title}\n  $ {case.command}")
         show(case.assessment)
-    click.echo(f"\nImages and JSON records are in {out}{os.sep}")
+    click.echo(f"\nImages, JSON records and pages with the evidence are in {out}{os.sep}")
+    return 0
+
+
+@commands.command()
+@click.argument("folder", type=FILE)
+@click.option("--with-faces", is_flag=True, help="Show pictures of heads whatever their verdict, if the run kept them.")
+def report(folder: Path, with_faces: bool) -> int:
+    """Write the page of a data set from the records in FOLDER, as batch and bids leave them."""
+    from defaceqa.report import write_group_report
+    from defaceqa.terminal import warn_of_faces
+
+    for page in write_group_report(folder, with_faces=with_faces):
+        click.echo(page)
+        if with_faces:
+            warn_of_faces(page)
     return 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from defaceqa.assessment import Assessment, assess
+from defaceqa.report import write_report
 from defaceqa.simulation.corpus import simulate_head
 from defaceqa.simulation.phantom import synthetic_head
 from defaceqa.volumes import save_volume
@@ -46,7 +47,7 @@ def run_demo(out: Path, *, progress: Progress | None = None) -> list[DemoCase]:
     Parameters
     ----------
     out : Path
-        Folder for images and JSON records; made when missing.
+        Folder for images, JSON records and pages; made when missing.
     progress : callable, optional
         Told the name of each slow step.
 
@@ -68,6 +69,7 @@ def run_demo(out: Path, *, progress: Progress | None = None) -> list[DemoCase]:
         save_volume(defacing.defaced, defaced)
         assessment = assess(original, defaced, brain_mask=mask, progress=say)
         (out / f"{name}.json").write_text(assessment.to_json())
+        write_report(assessment, out / f"{name}.html")
         command = f"defaceqa predict {_quoted(original)} {_quoted(defaced)} --brain-mask {_quoted(mask)}"
         cases.append(DemoCase(title, command, assessment))
     return cases

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ def show(assessment: Assessment) -> None:
     console.print(f"  brain  {_brain_word(assessment):<7} {verdict.brain.reason}")
     for number, reason in enumerate(verdict.reasons[:SHOWN_REASONS], start=1):
         console.print(f"  {number}. {reason}")
+
+
+def warn_of_faces(page: Path | None) -> None:
+    """Say on standard error that a page shows a person's face."""
+    import click
+
+    click.echo(
+        f"defaceqa: {page} shows a person's face: treat it as you treat the original, delete it when you have looked.",
+        err=True,
+    )
 
 
 def _brain_word(assessment: Assessment) -> str:

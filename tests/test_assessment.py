@@ -24,7 +24,7 @@ LANDMARKS = Path(__file__).parent.parent / "data" / "labels" / "landmarks.tsv"
 
 JSON_KEYS = {
     "schema_version", "verdict", "face", "brain", "reasons", "features", "undefined", "flags", "method", "model",
-    "renderer", "inputs",
+    "renderer", "inputs", "contributions", "software",
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def deface(original, outcome, folder, seed=3):
 def test_the_public_names_are_a_promise():
     assert set(defaceqa.__all__) == {
         "FEATURES", "Assessment", "DefaceQAError", "Model", "Pair", "Verdict", "Volume", "assess", "extract",
-        "load_model", "load_pair",
+        "load_model", "load_pair", "write_report",
     }  # fmt: skip
     assert all(hasattr(defaceqa, name) for name in defaceqa.__all__)
 
@@ -109,7 +109,7 @@ def test_the_json_has_the_promised_keys_and_no_nan(demo):
     assert record["schema_version"] == SCHEMA_VERSION
     assert record["method"] == "plate"
     assert set(record["face"]["thresholds"]) == {"low", "high"}
-    assert set(record["model"]) == {"name", "version", "sha256"}
+    assert set(record["model"]) == {"name", "version", "sha256", "bias", "training_range", "limits"}
     assert len(record["inputs"]["original"]["sha256"]) == 64
     assert record["features"]["brain_removed_ml"] is None
     assert record["undefined"]["brain_removed_ml"] == "no brain mask"

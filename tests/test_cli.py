@@ -67,6 +67,41 @@ def test_json_into_a_file_leaves_nothing_beside_it(files, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
 
 
+def test_a_page_is_written_beside_the_answer_and_the_exit_code_stays(files, tmp_path):
+    page = tmp_path / "page.html"
+    pair = (files / "original.nii.gz", files / "good.nii.gz", "--brain-mask", files / "brain.nii.gz")
+    done = run("predict", *pair, "--html", page)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "good.nii.gz" in page.read_text()
+
+
+def test_a_page_with_faces_warns_and_is_its_owners_alone(files, tmp_path):
+    page = tmp_path / "page.html"
+    done = run("predict", files / "original.nii.gz", files / "original.nii.gz", "--html", page, "--with-faces")
+    assert done.returncode == 1
+    assert "shows a person's face" in done.stderr
+    assert page.stat().st_mode & 0o777 == 0o600
+
+
+def test_faces_without_a_page_are_a_usage_error(files):
+    done = run("predict", files / "original.nii.gz", files / "good.nii.gz", "--with-faces")
+    assert done.returncode == 2
+    assert "--html" in done.stderr
+
+
+def test_a_page_in_the_released_data_set_is_refused_before_anything_is_measured(files, tmp_path):
+    release = tmp_path / "release"
+    release.mkdir()
+    (release / "dataset_description.json").write_text("{}")
+    (release / "good.nii.gz").write_bytes((files / "good.nii.gz").read_bytes())
+    done = run("predict", files / "original.nii.gz", release / "good.nii.gz", "--html", release / "page.html")
+    assert done.returncode == 2
+    assert "data set to be released" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(file.name for file in release.iterdir()) == ["dataset_description.json", "good.nii.gz"]
+
+
 @pytest.mark.parametrize("original", ["missing.nii.gz", "text.nii.gz", "folder"])
 def test_bad_input_ends_with_two_and_one_sentence(files, tmp_path, original):
     (tmp_path / "text.nii.gz").write_text("no image\n")
@@ -120,6 +155,7 @@ def test_train_refuses_a_table_without_labels(tmp_path):
 def test_the_demo_shows_a_pass_a_fail_and_a_cut_brain(tmp_path):
     done = run("demo", "--out", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
+    assert all((tmp_path / "demo" / f"{name}.html").is_file() for name in ("good", "poor", "brain_cut"))
     verdicts = [json.loads((tmp_path / "demo" / f"{name}.json").read_text()) for name in ("good", "poor", "brain_cut")]
     assert [record["verdict"] for record in verdicts] == ["pass", "fail", "fail"]
     assert verdicts[2]["brain"]["verdict"] == "fail"

@@ -63,6 +63,8 @@ def test_the_wheel_holds_every_module_and_the_licence(wheel: zipfile.ZipFile, re
     names = set(wheel.namelist())
     modules = {path.relative_to(repository).as_posix() for path in (repository / "defaceqa").rglob("*.py")}
     assert modules <= names
+    templates = [path.name for path in (repository / "defaceqa/report/templates").iterdir()]
+    assert {f"defaceqa/report/templates/{name}" for name in templates} <= names
     assert "defaceqa/py.typed" in names
     assert any(name.endswith("/LICENSE") for name in names)
 

@@ -13,6 +13,7 @@ from defaceqa import head as head_module
 from defaceqa import renders
 from defaceqa.anatomy.registration import Anatomy
 from defaceqa.features import loss, residual
+from defaceqa.features.evidence import Evidence, gather
 from defaceqa.features.original import MeasuredOriginal
 from defaceqa.features.table import FEATURES
 from defaceqa.surfaces import Surface, clear_defaced, skin_surface
@@ -35,12 +36,15 @@ class FeatureRow:
         What keeps the face from being judged as usual, in plain words.
     settings_hash : str
         Of the render settings.
+    evidence : Evidence or None
+        Pictures for a report, in memory only and never part of a record.
     """
 
     values: dict[str, float]
     undefined: dict[str, str]
     flags: tuple[str, ...] = ()
     settings_hash: str = field(default_factory=renders.settings_hash)
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def extract(
     anatomy: Anatomy | Future[Anatomy] | None = None,
     progress: Progress | None = None,
     measured: MeasuredOriginal | None = None,
+    evidence: bool = False,
 ) -> FeatureRow:
     """Measure a pair.
 
@@ -90,6 +95,8 @@ def extract(
         Told the name of each slow step.
     measured : MeasuredOriginal, optional
         Of ``pair.original``, kept from an earlier pair of the same original; the numbers are the same without it.
+    evidence : bool
+        Keep renders and slices for a report.
 
     Returns
     -------
@@ -105,15 +112,18 @@ def extract(
     values = _similarity(views, working.measured)
     say("measuring brain and regions of the face")
     found = anatomy.result() if isinstance(anatomy, Future) else anatomy
-    values |= _losses(pair, working, brain_of(pair, found))
+    brain, change = brain_of(pair, found), _change(pair, working)
+    values |= _losses(pair, working, change, brain)
+    share = values.get("brain_to_head_ratio", float("nan"))
+    seen = gather(pair, views, change, brain, share, found) if evidence else None
     if found is None or not found.located:
-        return _row(values, pair, working, found)
+        return _row(values, pair, working, found, evidence=seen)
     skin = outer_skin_points(working, found.landmarks_mm)
-    change = np.abs(working.defaced - working.original)
-    changed = residual.changed_under_skin(skin, change, working.origin_mm, working.tissue)
+    difference = np.abs(working.defaced - working.original)
+    changed = residual.changed_under_skin(skin, difference, working.origin_mm, working.tissue)
     survival = residual.skin_survival(skin, defaced.vertices_mm, defaced.normals, changed=changed)
     values |= residual.region_residuals(skin, survival) | residual.face_distances(skin, survival)
-    return _row(values, pair, working, found, residual.original_flags(skin, found.landmarks_mm))
+    return _row(values, pair, working, found, residual.original_flags(skin, found.landmarks_mm), evidence=seen)
 
 
 def working_pair(pair: Pair, measured: MeasuredOriginal | None = None) -> WorkingPair:
@@ -150,11 +160,16 @@ def brain_of(pair: Pair, anatomy: Anatomy | None) -> NDArray[np.bool_] | None:
     return head_module.from_working_grid(anatomy.brain, pair.original.shape, pair.original.spacing_mm)
 
 
-def _losses(pair: Pair, working: WorkingPair, brain: NDArray[np.bool_] | None) -> dict[str, float]:
-    """Losses on the pair's own grid, so that mL are counted in the voxels that were removed."""
-    spacing = pair.original.spacing_mm
+def _change(pair: Pair, working: WorkingPair) -> loss.Change:
+    """Changed voxels on the pair's own grid, so that mL are counted in the voxels that were removed."""
     defaced = pair.defaced.data if working.gain == 1 else pair.defaced.data / np.float32(working.gain)
-    change = loss.changed_voxels(pair.original.data, defaced, working.threshold, working.tissue)
+    return loss.changed_voxels(pair.original.data, defaced, working.threshold, working.tissue)
+
+
+def _losses(
+    pair: Pair, working: WorkingPair, change: loss.Change, brain: NDArray[np.bool_] | None
+) -> dict[str, float]:
+    spacing = pair.original.spacing_mm
     head = working.measured.head_on_image
     values = loss.loss(change, head, spacing, "head")
     if brain is None:
@@ -167,14 +182,19 @@ def _losses(pair: Pair, working: WorkingPair, brain: NDArray[np.bool_] | None) -
 
 
 def _row(
-    values: dict[str, float], pair: Pair, working: WorkingPair, anatomy: Anatomy | None, seen: tuple[str, ...] = ()
+    values: dict[str, float],
+    pair: Pair,
+    working: WorkingPair,
+    anatomy: Anatomy | None,
+    seen: tuple[str, ...] = (),
+    evidence: Evidence | None = None,
 ) -> FeatureRow:
     filled = {name: float(values.get(name, float("nan"))) for name in FEATURES}
     undefined = {name: _why(name, anatomy) for name, value in filled.items() if np.isnan(value)}
     flags = [*pair.flags, *(anatomy.flags if anatomy else ()), *seen]
     if working.gain != 1:
         flags.append(f"the defaced image is rescaled as a whole (by {working.gain:.3g})")
-    return FeatureRow(filled, undefined, tuple(flags))
+    return FeatureRow(filled, undefined, tuple(flags), evidence=evidence)
 
 
 def _why(name: str, anatomy: Anatomy | None) -> str:

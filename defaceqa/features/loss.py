@@ -98,7 +98,7 @@ def loss(change: Change, inside: BoolArray, spacing_mm: NDArray[np.float64], nam
 
 
 def largest_piece(removed: BoolArray, brain: BoolArray, spacing_mm: float) -> dict[str, float]:
-    """Size of the largest connected piece of removed brain, and how deep it reaches: a mask's rim is thin, a cut is not.
+    """Size of the largest connected piece of removed brain, and how deep it reaches: a rim is thin, a cut is not.
 
     Parameters
     ----------
