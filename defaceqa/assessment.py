@@ -92,6 +92,7 @@ def assess(
     model: Model | None = None,
     progress: Progress | None = None,
     evidence: bool = True,
+    one_core: bool = False,
 ) -> Assessment:
     """Judge one defaced scan against its original.
 
@@ -111,6 +112,8 @@ def assess(
         Told the name of each slow step.
     evidence : bool
         Keep renders and slices (some 3 MB) for :func:`defaceqa.write_report`.
+    one_core : bool
+        Do one thing after the other; for many pairs at a time, with a core for each. The answer is the same.
 
     Returns
     -------
@@ -129,8 +132,12 @@ def assess(
     model = model or load_model(criterion)
     say("reading both images")
     pair = load_pair(original, defaced, brain_mask=brain_mask)
-    with ThreadPoolExecutor(max_workers=1) as pool:  # the face is located while the views are rendered
-        features = extract(pair, anatomy=pool.submit(locate, pair.original), progress=progress, evidence=evidence)
+    if one_core:
+        features = extract(pair, anatomy=locate(pair.original), progress=progress, evidence=evidence)
+    else:
+        with ThreadPoolExecutor(max_workers=1) as pool:  # the face is located while the views are rendered
+            anatomy = pool.submit(locate, pair.original)
+            features = extract(pair, anatomy=anatomy, progress=progress, evidence=evidence)
     say("deciding")
     return judge(pair, features, model, method=method)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -246,6 +247,156 @@ def simulate(
     return 0
 
 
+CRITERION = click.option(
+    "--criterion",
+    type=click.Choice(["lenient", "strict"]),
+    default="lenient",
+    show_default=True,
+    help="lenient: a trace of one facial feature may stay; strict: none, and most of cheeks and jaw gone.",
+)
+MANY = (
+    CRITERION,
+    click.option("--method", help="Name of the defacing tool, for pairs that do not say theirs."),
+    click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one."),
+    click.option("--brain-mask-dir", type=FILE, help="Where brain masks lie, named as in BIDS or X_brainmask."),
+    click.option(
+        "--workers", type=click.IntRange(min=1), help="Processes, a core each.  [default: as cores and memory allow]"
+    ),
+    click.option("--scheduler", help="Use a running Dask cluster, tcp://HOST:PORT, instead of starting processes."),
+)
+
+
+def for_many(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that all commands over many scans share."""
+    for option in reversed(MANY):
+        command = option(command)
+    return command
+
+
+@commands.command()
+@click.argument("source", metavar="TABLE|DIR", type=FILE)
+@click.option("--out", type=FILE, required=True, help="Folder for records and tables, outside the defaced data.")
+@click.option("--defaced-dir", type=FILE, help="Tree of defaced scans; without it they lie beside the originals.")
+@click.option("--modality", default="T1w", show_default=True, help="Of scans whose names do not say.")
+@for_many
+def batch(
+    source: Path, out: Path, defaced_dir: Path | None, modality: str, criterion: str, method: str | None,
+    model_folder: Path | None, brain_mask_dir: Path | None, workers: int | None, scheduler: str | None,
+) -> int:  # fmt: skip
+    """Judge all pairs of a table or a folder; stopped and started again, it continues.
+
+    TABLE is TSV or CSV with the columns original, defaced and, as wanted, brain_mask, subject, session, run, modality,
+    method. In DIR, pairs are found by names (X_defaced, X_desc-defaced, X_rec-defaced) or, with --defaced-dir, by
+    relative paths and BIDS entities.
+
+    Exit codes: 0 all judged, whatever the verdicts (see defaceqa gate), 2 some or all could not be.
+    """
+    from defaceqa.terminal import show_counts, tally_line
+
+    with tally_line() as told:
+        from defaceqa.batch import Settings, Workers, run_batch
+        from defaceqa.datasets import find_pairs
+
+        pairing = find_pairs(source, defaced_dir, modality=modality, brain_mask_folder=brain_mask_dir, skip=(out,))
+        counts = run_batch(
+            pairing, out, Settings(criterion, _text(model_folder), method), Workers(workers, scheduler),
+            originals=source if source.is_dir() else None, defaced=defaced_dir, told=told,
+        )  # fmt: skip
+    show_counts(counts, out)
+    return 0 if counts.complete else EXIT_ERROR
+
+
+class ListingCommand(click.Command):
+    """A command some of whose options take several values in a row, as BIDS Apps do: ``--participant-label 01 02``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its values."""
+        several = {name for option in self.params if getattr(option, "multiple", False) for name in option.opts}
+        spelled: list[str] = []
+        current = ""
+        for word in args:
+            if word.startswith("-"):
+                current = word if word in several else ""
+                spelled.append(word)
+            elif current and spelled[-1] != current:
+                spelled += [current, word]
+            else:
+                spelled.append(word)
+        return super().parse_args(ctx, spelled)
+
+
+@commands.command(cls=ListingCommand)
+@click.argument("bids_dir", type=FILE)
+@click.argument("out_dir", type=FILE)
+@click.argument(
+    "levels", metavar="{participant|group}...", type=click.Choice(["participant", "group"]), nargs=-1, required=True
+)
+@click.option("--defaced-dir", type=FILE, help="Tree of defaced scans; without it they lie beside the originals.")
+@click.option("--participant-label", "--participant_label", multiple=True, help="Subjects, with or without sub-.")
+@click.option("--session-label", "--session_label", multiple=True, help="Sessions, with or without ses-.")
+@click.option("--bids-filter-file", type=FILE, help="Which scans to take, in the format of fMRIPrep.")
+@for_many
+def bids(
+    bids_dir: Path, out_dir: Path, levels: tuple[str, ...], defaced_dir: Path | None,
+    participant_label: tuple[str, ...], session_label: tuple[str, ...], bids_filter_file: Path | None, criterion: str,
+    method: str | None, model_folder: Path | None, brain_mask_dir: Path | None, workers: int | None,
+    scheduler: str | None,
+) -> int:  # fmt: skip
+    """Judge a BIDS data set as a BIDS App: participant writes a record per scan, group the tables.
+
+    Runs of the participant level over different subjects may go side by side.
+
+    Exit codes: 0 all judged, whatever the verdicts (see defaceqa gate), 2 some or all could not be.
+    """
+    from defaceqa.terminal import show_counts, show_tally, tally_line
+
+    with tally_line() as told:
+        from defaceqa.batch import Settings, Workers, run_levels
+        from defaceqa.datasets import BidsFilter, Selection, find_pairs, read_bids_filter
+
+        chosen = read_bids_filter(bids_filter_file) if bids_filter_file else BidsFilter()
+        selection = Selection(participant_label, session_label, chosen)
+        pairing = find_pairs(
+            bids_dir, defaced_dir, selection=selection, brain_mask_folder=brain_mask_dir, skip=(out_dir,)
+        )
+        tally, counts = run_levels(
+            levels, pairing, out_dir, Settings(criterion, _text(model_folder), method), Workers(workers, scheduler),
+            originals=bids_dir, defaced=defaced_dir, only=selection.subjects, told=told,
+        )  # fmt: skip
+    if counts is None:
+        show_tally(tally, pairing.unpaired)
+        return EXIT_ERROR if tally.errors else 0
+    show_counts(counts, out_dir)
+    return 0 if counts.complete else EXIT_ERROR
+
+
+@commands.command()
+@click.argument("table", type=FILE)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["fail", "review"]),
+    default="review",
+    show_default=True,
+    help="Which verdicts count: fail alone, or review as well.",
+)
+@click.option("--max-fail", type=click.IntRange(min=0), default=0, show_default=True, help="As many are tolerated.")
+@click.option("--out", type=FILE, help="Folder for the answers.  [default: that of TABLE]")
+@click.option("--each/--no-each", default=True, show_default=True, help="Also write true or false beside each record.")
+def gate(table: Path, fail_on: Literal["fail", "review"], max_fail: int, out: Path | None, each: bool) -> int:
+    """Say whether a data set may go through: TABLE is group_T1w.tsv of defaceqa batch.
+
+    Writes group_T1w_pass.txt (true or false), the same for each scan, and group_T1w_look.tsv, which lists what to look
+    at.
+
+    Exit codes: 0 may go through, 1 too many failed, 2 some could not be judged, 3 too many to review and none failed.
+    """
+    from defaceqa.batch import open_gate
+
+    answer = open_gate(table, fail_on=fail_on, max_fail=max_fail, out=out, each=each)
+    click.echo(answer.summary)
+    return answer.exit_code
+
+
 @commands.command()
 @click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and pages.")
 def demo(out: Path) -> int:
@@ -293,6 +444,10 @@ def exit_code(assessment: Assessment) -> int:
     from defaceqa.verdict import EXIT_CODES
 
     return EXIT_CODES[assessment.verdict.verdict]
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def write_text(text: str, path: Path) -> None:

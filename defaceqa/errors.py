@@ -17,5 +17,17 @@ class RenderError(DefaceQAError):
     """No working off-screen renderer on this machine."""
 
 
+class OutputError(DefaceQAError):
+    """A folder for results that cannot be written, or must not be."""
+
+
+class ClusterError(DefaceQAError):
+    """Workers that cannot be reached, or that cannot do the work."""
+
+
+class StoppedError(DefaceQAError):
+    """Somebody asked the run to end before it was done."""
+
+
 class LabelError(DefaceQAError):
     """A label or training table that cannot be used."""

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from defaceqa.assessment import Assessment
+    from defaceqa.batch import Counts, Tally
+    from defaceqa.datasets import Unpaired
 
 STYLES = {"pass": "bold white on green", "review": "bold black on yellow", "fail": "bold white on red"}
 SHOWN_REASONS = 3
+SHOWN_ERRORS = 20
+QUIET_SECONDS = 60.0
+"""In a log, a run over many scans says so often how far it is."""
 
 
 @contextmanager
@@ -39,6 +47,90 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting")
         yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
+
+
+@contextmanager
+def tally_line() -> Iterator[Callable[[Tally], None]]:
+    """Say how far a run over many scans is: a bar with rate and remaining time on a terminal, else a line now and then.
+
+    Scans that could not be judged get a line each, up to a number; all of them are in the table.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    move = _moving_bar(console) if sys.stderr.isatty() else _lines()
+    with move as advance:
+
+        def told(tally: Tally) -> None:
+            if tally.error is not None and tally.errors <= SHOWN_ERRORS:
+                console.print(f"{tally.name} could not be judged: {tally.error}", markup=False)
+            advance(tally)
+
+        yield told
+
+
+@contextmanager
+def _moving_bar(console: Console) -> Iterator[Callable[[Tally], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), "left")
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as bar:
+        task = bar.add_task("", total=None, rate="starting")
+        start = time.monotonic()
+
+        def advance(tally: Tally) -> None:
+            bar.update(task, completed=tally.done, total=tally.total, rate=_rate(tally, start))
+
+        yield advance
+
+
+@contextmanager
+def _lines() -> Iterator[Callable[[Tally], None]]:
+    start = last = time.monotonic()
+
+    def advance(tally: Tally) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < QUIET_SECONDS:
+            return
+        last = now
+        left = (now - start) / tally.done * (tally.total - tally.done)
+        remaining = f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
+        sys.stderr.write(f"{tally.done} of {tally.total}, {_rate(tally, start)}, about {remaining} left\n")
+        sys.stderr.flush()
+
+    yield advance
+
+
+def _rate(tally: Tally, start: float) -> str:
+    per_minute = tally.done / max(time.monotonic() - start, 1e-9) * 60
+    return f"{per_minute:.1f} scans per min" if per_minute < 600 else f"{per_minute / 60:.0f} scans per s"
+
+
+def show_counts(counts: Counts, out: Path) -> None:
+    """Print what became of a data set."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    total = sum(counts.verdicts.values())
+    parts = ", ".join(f"{number} {name}" for name, number in counts.verdicts.items())
+    console.print(f"{total} scans: {parts}", markup=False)
+    if counts.unpaired:
+        console.print(f"{counts.unpaired} files have no partner: see {out / 'unpaired.tsv'}", markup=False)
+    for table in counts.tables:
+        console.print(str(out / table), markup=False)
+
+
+def show_tally(tally: Tally, unpaired: Sequence[Unpaired]) -> None:
+    """Print what the participant level did."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{tally.done} scans: {tally.kept} were done before, {tally.errors} could not be judged")
+    for scan in unpaired[:SHOWN_ERRORS]:
+        console.print(f"{scan.file}: {scan.reason}", markup=False)
+    if len(unpaired) > SHOWN_ERRORS:
+        console.print(f"and {len(unpaired) - SHOWN_ERRORS} more; the group level lists them all in unpaired.tsv")
 
 
 def show(assessment: Assessment) -> None:

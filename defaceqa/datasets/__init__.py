@@ -3,6 +3,7 @@
 from defaceqa.datasets.bids_filter import BidsFilter, read_bids_filter
 from defaceqa.datasets.listed import pairs_in_table
 from defaceqa.datasets.pairing import PairFiles, Pairing, Unpaired
+from defaceqa.datasets.source import find_pairs
 from defaceqa.datasets.trees import Selection, pairs_in_folder
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Pairing",
     "Selection",
     "Unpaired",
+    "find_pairs",
     "pairs_in_folder",
     "pairs_in_table",
     "read_bids_filter",

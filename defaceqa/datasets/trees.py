@@ -47,6 +47,11 @@ class Selection:
     bids_filter: BidsFilter = field(default_factory=BidsFilter)
     modality: str = "T1w"
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Chosen participants, without ``sub-``; empty: all."""
+        return tuple(sorted(_labels(self.participants, "sub-")))
+
     def takes(self, name: ScanName) -> bool:
         """Whether a scan is chosen."""
         if self.participants and name.subject not in _labels(self.participants, "sub-"):

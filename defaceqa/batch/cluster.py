@@ -1,0 +1,144 @@
+"""The engine: Dask, with processes on this machine or a running cluster. The only module that imports it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from defaceqa.batch.settings import Workers
+from defaceqa.batch.task import Done, Task, failed, perform
+from defaceqa.errors import ClusterError, DefaceQAError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+ONE_CORE = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "LP_NUM_THREADS": "1",  # Mesa's software renderer
+    "VTK_SMP_MAX_THREADS": "1",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1",
+}
+"""Environment of a worker process: one core each, else N workers start N × cores threads and wait for each other."""
+
+MEMORY_GB = 1.5
+"""Of one worker at its largest."""
+
+WAITING_PER_WORKER = 3
+LEAST_WAITING = 64
+"""Tasks that the scheduler holds at a time: enough that nobody waits, and no more for a million scans than for a
+thousand."""
+
+CONNECT_SECONDS = 30
+
+
+@contextmanager
+def connected(workers: Workers) -> Iterator[Client]:
+    """Start workers here or reach a running scheduler.
+
+    Raises
+    ------
+    ClusterError
+        No scheduler answers.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        # Spawned, never forked: a forked child shares its parent's graphics driver and hangs or crashes.
+        stack.enter_context(dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}))
+        if workers.scheduler is None:
+            cluster = LocalCluster(
+                n_workers=workers.number or default_number(),
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                memory_limit=None,  # tasks keep nothing; a limit would only pause workers for what libraries hold
+                env=ONE_CORE,
+                silence_logs=logging.CRITICAL,
+            )
+            stack.enter_context(cluster)
+            yield stack.enter_context(Client(cluster, set_as_default=False))
+        else:
+            yield stack.enter_context(_reach(workers.scheduler))
+
+
+def default_number() -> int:
+    """As many workers as there are cores, and as memory holds; containers' limits count."""
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    return max(1, min(int(CPU_COUNT), int(MEMORY_LIMIT / (MEMORY_GB * 1e9))))
+
+
+def performed(client: Client, tasks: Iterator[Task]) -> Iterator[Done]:
+    """Perform tasks in any order, a window of them at a time.
+
+    A task whose worker dies is given to another; one that kills worker after worker is a pair that cannot be judged.
+
+    Raises
+    ------
+    ClusterError, ModelError, RenderError
+        Nobody can work, or the connection is lost.
+    """
+    from distributed import as_completed
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    waiting: dict[str, Task] = {}
+    futures = as_completed(loop=client.loop, raise_errors=False)
+
+    def fill() -> None:
+        for task in islice(tasks, _window(client) - len(waiting)):
+            future = client.submit(perform, task, pure=False)
+            waiting[str(future.key)] = task
+            futures.add(future)
+
+    fill()
+    for future in futures:
+        yield _outcome(future, waiting.pop(str(future.key)))
+        del future  # the scheduler forgets a result that nobody holds
+        fill()
+
+
+def _window(client: Client) -> int:
+    threads: dict[str, int] = client.scheduler_info(n_workers=-1)["workers"]
+    return max(LEAST_WAITING, WAITING_PER_WORKER * len(threads))
+
+
+def _outcome(future: Any, task: Task) -> Done:
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    if future.status != "error":
+        raise ClusterError(
+            "The connection to the scheduler was lost; results written so far are whole. Start again to continue."
+        )
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return failed(
+            task,
+            "Every worker that judged this pair died (no memory, or a crash); judge it alone with defaceqa predict.",
+        )
+    if isinstance(error, DefaceQAError):
+        raise error
+    raise ClusterError(
+        f"A worker cannot do the work ({type(error).__name__}: {error}); install the same defaceqa on every worker."
+    )
+
+
+def _reach(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ClusterError(
+            f"No Dask scheduler answers at {address} ({error}); expected one started with 'dask scheduler'. "
+            "Check the address."
+        ) from None
