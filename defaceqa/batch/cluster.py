@@ -33,7 +33,19 @@ LEAST_WAITING = 64
 """Tasks that the scheduler holds at a time: enough that nobody waits, and no more for a million scans than for a
 thousand."""
 
+ENGINE = {
+    # Spawned, never forked: a forked child shares its parent's graphics driver and hangs or crashes.
+    "distributed.worker.multiprocessing-method": "spawn",
+    # A worker holds no task but the one it performs: when it dies, only that one is to blame.
+    "distributed.scheduler.worker-saturation": 1.0,
+}
+
 CONNECT_SECONDS = 30
+
+MOST_TIMES = 10
+"""Dask gives up a result that was lost with its worker some times over; so often a task is handed in anew."""
+
+LOST = "The connection to the scheduler was lost; results written so far are whole. Start again to continue."
 
 
 @contextmanager
@@ -49,14 +61,13 @@ def connected(workers: Workers) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     with ExitStack() as stack:
-        # Spawned, never forked: a forked child shares its parent's graphics driver and hangs or crashes.
-        stack.enter_context(dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}))
+        stack.enter_context(dask.config.set(ENGINE))
         if workers.scheduler is None:
             cluster = LocalCluster(
                 n_workers=workers.number or default_number(),
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: two runs on one machine do not collide
                 worker_dashboard_address=None,
                 memory_limit=None,  # tasks keep nothing; a limit would only pause workers for what libraries hold
                 env=ONE_CORE,
@@ -89,19 +100,29 @@ def performed(client: Client, tasks: Iterator[Task]) -> Iterator[Done]:
     from distributed import as_completed
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    waiting: dict[str, Task] = {}
+    waiting: dict[str, tuple[Task, int]] = {}
     futures = as_completed(loop=client.loop, raise_errors=False)
+
+    def submit(task: Task, times: int) -> None:
+        future = client.submit(perform, task, pure=False)
+        waiting[str(future.key)] = (task, times)
+        futures.add(future)
 
     def fill() -> None:
         for task in islice(tasks, _window(client) - len(waiting)):
-            future = client.submit(perform, task, pure=False)
-            waiting[str(future.key)] = task
-            futures.add(future)
+            submit(task, 1)
 
     fill()
     for future in futures:
-        yield _outcome(future, waiting.pop(str(future.key)))
+        task, times = waiting.pop(str(future.key))
+        done = _outcome(future, task)
         del future  # the scheduler forgets a result that nobody holds
+        if done is not None:
+            yield done
+        elif times < MOST_TIMES:
+            submit(task, times + 1)
+        else:
+            raise ClusterError(LOST)
         fill()
 
 
@@ -110,16 +131,22 @@ def _window(client: Client) -> int:
     return max(LEAST_WAITING, WAITING_PER_WORKER * len(threads))
 
 
-def _outcome(future: Any, task: Task) -> Done:
-    from distributed import KilledWorker
+def _outcome(future: Any, task: Task) -> Done | None:
+    """What became of a task; None when its result died with its worker before it got here."""
+    from distributed import CancelledError, KilledWorker
 
-    if future.status == "finished":
-        return future.result()
-    if future.status != "error":
-        raise ClusterError(
-            "The connection to the scheduler was lost; results written so far are whole. Start again to continue."
-        )
-    error = future.exception()
+    if future.client.status != "running":
+        raise ClusterError(LOST)
+    try:
+        if future.status == "finished":
+            return future.result()
+        error = future.exception() if future.status == "error" else None
+    except CancelledError:
+        return None
+    except KilledWorker as killed:
+        error = killed
+    if error is None:
+        return None
     if isinstance(error, KilledWorker):
         return failed(
             task,

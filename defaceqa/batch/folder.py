@@ -110,14 +110,14 @@ def _lock(file: Path, out: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(file)
-    try:
-        with refusing(out):
+    with refusing(out):
+        try:
             lock.acquire(timeout=PATIENCE_SECONDS, poll_interval=0.02)
-    except Timeout:
-        raise OutputError(
-            f"Another run is writing into {out.name}; expected to be alone there. Wait until it is done, or choose "
-            "another folder."
-        ) from None
+        except Timeout:  # to Python this is an OSError
+            raise OutputError(
+                f"Another run is writing into {out.name}; expected to be alone there. Wait until it is done, or choose "
+                "another folder."
+            ) from None
     try:
         yield
     finally:
