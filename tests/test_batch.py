@@ -358,7 +358,7 @@ def test_a_killed_worker_costs_nothing_and_a_deadly_scan_only_itself(tmp_path, m
     monkeypatch.setenv("DEFACEQA_TEST_TRACE", str(trace))
     told = []
     counts = go(root, out, judge=deadly_judge, told=told.append)
-    assert len(list(trace.glob("sub-03_T1w.*"))) == 2
+    assert len(list(trace.glob("sub-03_T1w.*"))) >= 2
     assert counts.verdicts == {"pass": 11, "review": 0, "fail": 0, "not judged": 1}
     assert sorted(tally.name for tally in told) == [f"sub-{number:02d}_T1w" for number in range(1, 13)]
     assert "died" in rows(out / "group_T1w.tsv")[4]["error"]
