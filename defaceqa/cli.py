@@ -398,6 +398,32 @@ def gate(table: Path, fail_on: Literal["fail", "review"], max_fail: int, out: Pa
 
 
 @commands.command()
+@click.argument("tables", metavar="TABLE...", type=FILE, nargs=-1, required=True)
+@click.option("--out", type=FILE, help="Folder for compare_methods.tsv and compare_pairs.tsv.")
+@click.option("--plot", "picture", type=FILE, help="Draw it: .png, .svg or .pdf.")
+def compare(tables: tuple[Path, ...], out: Path | None, picture: Path | None) -> int:
+    """Compare defacing methods on the same subjects: TABLEs are group tables of defaceqa batch.
+
+    The method stands in the column method (batch --method, or a column of the table of pairs); without it the folder of
+    a table is taken for its name. In brackets: 95 % intervals, of rates after Wilson, of means over resampled
+    subjects; quartiles for the brain lost.
+    """
+    from defaceqa.batch import as_tsv
+    from defaceqa.batch import compare as compare_tables
+    from defaceqa.batch.comparison_plot import plot
+
+    comparison = compare_tables(tables)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(as_tsv(comparison.methods), out / "compare_methods.tsv")
+        write_text(as_tsv(comparison.pairs), out / "compare_pairs.tsv")
+    if picture is not None:
+        plot(comparison, picture)
+    click.echo(comparison.text)
+    return 0
+
+
+@commands.command()
 @click.option("--out", type=FILE, default="defaceqa-demo", show_default=True, help="Folder for images and pages.")
 def demo(out: Path) -> int:
     """Run the main job on a head the package makes itself: a good, a poor and a brain-cutting defacing."""

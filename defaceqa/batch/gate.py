@@ -92,6 +92,9 @@ def open_gate(
     OutputError
     """
     folder = table.parent if out is None else out
+    passed_file, look_file = folder / f"{table.stem}_pass.txt", folder / f"{table.stem}_look.tsv"
+    if passed_file.exists():
+        write_whole(passed_file, _text(False), folder)  # an answer of before must not outlive an error
     counts = dict.fromkeys(("pass", "review", "fail", UNJUDGED), 0)
     look: list[dict[str, str]] = []
     for row in read_table(table):
@@ -108,7 +111,6 @@ def open_gate(
         raise InputError(f"{table.name} holds no scan; expected a row for each. Run defaceqa batch first.")
     bad = counts["fail"] + (counts["review"] if fail_on == "review" else 0)
     code = _exit_code(counts, bad > max_fail)
-    passed_file, look_file = folder / f"{table.stem}_pass.txt", folder / f"{table.stem}_look.tsv"
     _write_look(look, look_file, folder)
     write_whole(passed_file, _text(code == 0), folder)
     return Gate(total, counts, bad, max_fail, code == 0, code, passed_file, look_file)
