@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -41,6 +42,7 @@ ENGINE = {
 }
 
 CONNECT_SECONDS = 30
+ASK_SECONDS = 5
 
 MOST_TIMES = 10
 """Dask gives up a result that was lost with its worker some times over; so often a task is handed in anew."""
@@ -101,6 +103,7 @@ def performed(client: Client, tasks: Iterator[Task]) -> Iterator[Done]:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     waiting: dict[str, tuple[Task, int]] = {}
+    window, asked = _window(client), time.monotonic()
     futures = as_completed(loop=client.loop, raise_errors=False)
 
     def submit(task: Task, times: int) -> None:
@@ -109,7 +112,10 @@ def performed(client: Client, tasks: Iterator[Task]) -> Iterator[Done]:
         futures.add(future)
 
     def fill() -> None:
-        for task in islice(tasks, _window(client) - len(waiting)):
+        nonlocal window, asked
+        if time.monotonic() - asked > ASK_SECONDS:  # workers come and go; asking for each scan would be slow
+            window, asked = _window(client), time.monotonic()
+        for task in islice(tasks, window - len(waiting)):
             submit(task, 1)
 
     fill()
