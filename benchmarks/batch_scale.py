@@ -76,7 +76,7 @@ def step(what: str, number: int, action):
     start, busy = time.monotonic(), time.process_time()
     result = action()
     seconds, busy = time.monotonic() - start, time.process_time() - busy
-    print(f"{what}: {1000 * seconds / number:.2f} ms per scan, {1000 * busy / number:.2f} ms of it processor time here; "
+    print(f"{what}: {1000 * seconds / number:.2f} ms per scan, {1000 * busy / number:.2f} ms of it at work here; "
           f"a million: {seconds / number * 1e6 / 60:.0f} min", flush=True)  # fmt: skip
     return result
 

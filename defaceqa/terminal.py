@@ -94,7 +94,7 @@ def _lines() -> Iterator[Callable[[Tally], None]]:
         if now - last < QUIET_SECONDS:
             return
         last = now
-        left = (now - start) / tally.done * (tally.total - tally.done)
+        left = (now - start) / max(tally.done - tally.kept, 1) * (tally.total - tally.done)
         remaining = f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
         sys.stderr.write(f"{tally.done} of {tally.total}, {_rate(tally, start)}, about {remaining} left\n")
         sys.stderr.flush()
@@ -103,7 +103,7 @@ def _lines() -> Iterator[Callable[[Tally], None]]:
 
 
 def _rate(tally: Tally, start: float) -> str:
-    per_minute = tally.done / max(time.monotonic() - start, 1e-9) * 60
+    per_minute = (tally.done - tally.kept) / max(time.monotonic() - start, 1e-9) * 60
     return f"{per_minute:.1f} scans per min" if per_minute < 600 else f"{per_minute / 60:.0f} scans per s"
 
 

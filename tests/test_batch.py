@@ -59,6 +59,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr("defaceqa.batch.folder.PATIENCE_SECONDS", 0.5)
+
+
 @pytest.fixture
 def here(monkeypatch):
     """Work in this process, one pair after the other, where the engine is not what is tested."""
@@ -73,6 +78,7 @@ def test_the_folder_is_laid_out_as_a_bids_derivative(tmp_path, here):
     go(data_set(tmp_path), tmp_path / "out")
     assert set(files(tmp_path / "out")) == {
         ".bidsignore",
+        ".defaceqa/description.lock",
         ".defaceqa/run.lock",
         "dataset_description.json",
         "group_T1w.json",
@@ -347,6 +353,26 @@ def test_runs_over_different_participants_go_side_by_side_and_over_the_same_do_n
             pass
     with another_run(out), pytest.raises(OutputError, match="Another run"), locked(out, ["03"]):
         pass
+
+
+def test_a_job_array_that_starts_all_at_once_gets_along(tmp_path, here):
+    root, out = data_set(tmp_path, ("pass",) * 4), tmp_path / "out"
+    code = (
+        "import sys; from pathlib import Path; from quick_judge import quick_judge\n"
+        "from contextlib import nullcontext\n"
+        "from defaceqa.batch import run, Settings, Workers\n"
+        "from defaceqa.batch.task import perform\n"
+        "from defaceqa.datasets import Selection, pairs_in_folder\n"
+        "run.connected = lambda workers: nullcontext(); run.performed = lambda client, tasks: map(perform, tasks)\n"
+        "root, who = Path(sys.argv[1]), sys.argv[2:]\n"
+        "pairing = pairs_in_folder(root / 'raw', root / 'defaced', selection=Selection(tuple(who)))\n"
+        "run.judge_pairs(pairing, root / 'out', Settings(), Workers(1), only=who, judge=quick_judge)\n"
+    )
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, "-c", code, str(root)]
+    jobs = [subprocess.Popen([*command, f"{number:02d}"], env=variables) for number in range(1, 5)]
+    assert [job.wait(timeout=120) for job in jobs] == [0] * 4
+    assert write_group(pairing_of(root), out).complete
 
 
 # --- the engine

@@ -19,7 +19,7 @@ BIDS_VERSION = "1.10.0"
 STATE = ".defaceqa"
 """Folder for locks within the output folder."""
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 5.0
 """A lock that another run only looks at is free again at once."""
 
 IGNORED = ("group_*", "unpaired.tsv", "compare_*", "*.html", f"{STATE}/")
@@ -48,26 +48,28 @@ def check_place(out: Path, originals: Path | None, defaced: Path | None, pairs: 
         )
     if originals is not None and place == originals.resolve():
         raise OutputError(f"{out.name} is the data set itself; choose another folder, say its derivatives/defaceqa.")
+    above = {place, *place.parents}
+    data_sets = [folder for folder in above if (folder / DESCRIPTION).is_file()]
     seen: set[str] = set()
     for pair in pairs:
         folder = os.path.dirname(pair.defaced)  # noqa: PTH120 - a Path for each of a million files is slow
-        if folder in seen:
-            continue
-        seen.add(folder)
-        released = _released_root(Path(folder).resolve(), Path(pair.original).resolve())
-        if place.is_relative_to(released):
-            raise OutputError(
-                f"{out.name} lies inside {released.name}, which holds defaced scans to be released; results tell about "
-                "the originals. Choose a folder outside."
-            )
+        if folder not in seen:
+            seen.add(folder)
+            _check_released(place, Path(folder).resolve(), pair, above, data_sets)
 
 
-def _released_root(folder: Path, original: Path) -> Path:
-    """The BIDS data set a defaced scan lies in, unless its original lies there too: then the scan's own folder."""
-    for above in (folder, *folder.parents):
-        if (above / DESCRIPTION).is_file():
-            return folder if original.is_relative_to(above) else above
-    return folder
+def _check_released(place: Path, folder: Path, pair: PairFiles, above: set[Path], data_sets: Sequence[Path]) -> None:
+    """Not beside a defaced scan, nor in a BIDS data set that holds defaced scans and not their originals."""
+    released = [folder] if folder in above else []
+    around = [data_set for data_set in data_sets if folder.is_relative_to(data_set)]
+    if around:
+        original = Path(pair.original).resolve()
+        released += [data_set for data_set in around if not original.is_relative_to(data_set)]
+    if released:
+        raise OutputError(
+            f"{place.name} lies inside {released[0].name}, which holds defaced scans to be released; results tell "
+            "about the originals. Choose a folder outside."
+        )
 
 
 @contextmanager
@@ -139,11 +141,15 @@ def describe(out: Path, version: str) -> None:
     }
     file = out / DESCRIPTION
     _check_is_ours(file, out)
-    for path, text in ((file, json.dumps(content, indent=2) + "\n"), (out / ".bidsignore", "\n".join(IGNORED) + "\n")):
-        with refusing(out):
-            same = path.is_file() and path.read_text(encoding="utf-8") == text
-        if not same:
-            write_whole(path, text, out)
+    with _lock(out / STATE / "description.lock", out):  # all runs of a job array come here at once
+        for path, text in (
+            (file, json.dumps(content, indent=2) + "\n"),
+            (out / ".bidsignore", "\n".join(IGNORED) + "\n"),
+        ):
+            with refusing(out):
+                same = path.is_file() and path.read_text(encoding="utf-8") == text
+            if not same:
+                write_whole(path, text, out)
 
 
 def _check_is_ours(file: Path, out: Path) -> None:
