@@ -130,6 +130,13 @@ def test_a_defaced_tree_inside_the_originals_is_not_taken_for_originals(tmp_path
     assert pairing.unpaired == ()
 
 
+def test_originals_inside_the_defaced_tree_are_not_taken_for_defaced(tmp_path):
+    make(tmp_path, "d/a.nii", "d/before/a.nii")
+    pairing = pairs_in_folder(tmp_path / "d" / "before", tmp_path / "d")
+    assert told(pairing, tmp_path) == {"sub-a_T1w": ("d/before/a.nii", "d/a.nii")}
+    assert pairing.unpaired == ()
+
+
 def test_links_to_content_that_was_not_fetched_are_paired_and_fail_later(tmp_path):
     make(tmp_path, "o/a.nii", "d/b.nii")
     (tmp_path / "d" / "a.nii").symlink_to("annex/not-here")

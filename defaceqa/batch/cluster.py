@@ -133,8 +133,7 @@ def performed(client: Client, tasks: Iterator[Task]) -> Iterator[Done]:
 
 
 def _window(client: Client) -> int:
-    threads: dict[str, int] = client.scheduler_info(n_workers=-1)["workers"]
-    return max(LEAST_WAITING, WAITING_PER_WORKER * len(threads))
+    return max(LEAST_WAITING, WAITING_PER_WORKER * sum(client.nthreads().values()))
 
 
 def _outcome(future: Any, task: Task) -> Done | None:

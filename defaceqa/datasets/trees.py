@@ -100,7 +100,7 @@ def pairs_in_folder(
     chosen = selection or Selection()
     two_trees = defaced is not None and defaced.resolve() != originals.resolve()
     first = _named(originals, chosen, (*skip, defaced) if two_trees and defaced else skip)
-    second = _named(defaced, chosen, skip) if two_trees and defaced else first
+    second = _named(defaced, chosen, (*skip, originals)) if two_trees and defaced else first
     stray = [scan for scan in first if scan.marked] if two_trees else []
     sources = _by_key([scan for scan in first if not scan.marked])
     results = _by_key(second if two_trees else [scan for scan in second if scan.marked])
