@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from quick_judge import deadly_judge, quick_judge
+from quick_judge import deadly_judge, quick_judge, slow_judge
 
 from defaceqa.batch import Settings, Workers, judge_pairs, run, run_batch, write_group
 from defaceqa.batch.cluster import ONE_CORE, _window, connected
@@ -413,6 +413,38 @@ def test_a_scheduler_that_does_not_answer_is_said_in_one_line(tmp_path, monkeypa
 def environment() -> dict[str, str]:
     """Of the process that asks."""
     return dict(os.environ)
+
+
+def test_a_scheduler_that_dies_is_said_in_one_line_and_nothing_is_lost(tmp_path, monkeypatch):
+    root, out, trace = data_set(tmp_path, ("pass",) * 24), tmp_path / "out", tmp_path / "trace"
+    trace.mkdir()
+    monkeypatch.setenv("DEFACEQA_TEST_TRACE", str(trace))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    module, file = [sys.executable, "-m"], tmp_path / "scheduler.json"
+    options = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
+    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    worker = [*module, "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny"]
+    started = [subprocess.Popen([*module, "distributed.cli.dask_scheduler", *options], **quiet)]
+    try:
+        deadline = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        started.append(subprocess.Popen(worker, **quiet))
+        workers = Workers(scheduler=json.loads(file.read_text())["address"])
+
+        def kill(tally):
+            if tally.done == 5:
+                started[0].kill()
+
+        with pytest.raises(ClusterError, match="connection to the scheduler was lost"):
+            run_batch(pairing_of(root), out, Settings(), workers, judge=slow_judge, told=kill)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    written = [json.loads(path.read_text()) for path in out.rglob("sub-*.json")]
+    assert 5 <= len(written) < 24
+    assert {record["verdict"] for record in written} == {"pass"}
 
 
 RUN = """

@@ -64,6 +64,7 @@ def connected(workers: Workers) -> Iterator[Client]:
 
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(ENGINE))
+        stack.enter_context(_quiet())
         if workers.scheduler is None:
             cluster = LocalCluster(
                 n_workers=workers.number or default_number(),
@@ -79,6 +80,20 @@ def connected(workers: Workers) -> Iterator[Client]:
             yield stack.enter_context(Client(cluster, set_as_default=False))
         else:
             yield stack.enter_context(_reach(workers.scheduler))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own words off the terminal: what matters of them is said in one sentence here."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def default_number() -> int:
@@ -101,7 +116,6 @@ def performed(client: Client, tasks: Iterator[Task]) -> Iterator[Done]:
     """
     from distributed import as_completed
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     waiting: dict[str, tuple[Task, int]] = {}
     window, asked = _window(client), time.monotonic()
     futures = as_completed(loop=client.loop, raise_errors=False)
@@ -115,7 +129,7 @@ def performed(client: Client, tasks: Iterator[Task]) -> Iterator[Done]:
         nonlocal window, asked
         if time.monotonic() - asked > ASK_SECONDS:  # workers come and go; asking for each scan would be slow
             window, asked = _window(client), time.monotonic()
-        for task in islice(tasks, window - len(waiting)):
+        for task in islice(tasks, max(0, window - len(waiting))):
             submit(task, 1)
 
     fill()
