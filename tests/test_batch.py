@@ -421,13 +421,13 @@ def test_a_scheduler_that_dies_is_said_in_one_line_and_nothing_is_lost(tmp_path,
     monkeypatch.setenv("DEFACEQA_TEST_TRACE", str(trace))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     module, file = [sys.executable, "-m"], tmp_path / "scheduler.json"
-    options = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
+    options = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", ":0", "--scheduler-file", str(file)]
     quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     worker = [*module, "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny"]
     started = [subprocess.Popen([*module, "distributed.cli.dask_scheduler", *options], **quiet)]
     try:
         deadline = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < deadline:
+        while not (file.exists() and file.read_text().rstrip().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.05)
         started.append(subprocess.Popen(worker, **quiet))
         workers = Workers(scheduler=json.loads(file.read_text())["address"])
