@@ -109,6 +109,7 @@ def assess_pair(pair: PairFiles, settings: Settings) -> Assessment:
         method=pair.method or settings.method,
         criterion=settings.criterion,
         model=_model(settings),
+        evidence=False,
         one_core=True,
     )
 

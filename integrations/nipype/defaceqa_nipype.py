@@ -41,7 +41,7 @@ class DefaceQA(SimpleInterface):
         from defaceqa import assess
 
         given = {name: value for name, value in self.inputs.get_traitsfree().items() if name in self.input_spec().get()}
-        assessment = assess(**given, one_core=True)
+        assessment = assess(**given, evidence=False, one_core=True)
         record = Path(runtime.cwd) / "deface_qc.json"
         record.write_text(assessment.to_json())
         self._results["verdict"] = assessment.verdict.verdict
