@@ -48,7 +48,10 @@ FLUID_SHARE = 0.3
 ALWAYS_BRAIN_MM = 15.0
 """Deeper than this the mean brain is brain whatever the intensity: ventricles and lesions belong to it."""
 
-SHADING_SHRINK = 4
+THREAD_STEPS, BACK_STEPS = 2, 3
+"""Tissue is cut back by so many voxels, so that what hangs on by a thread falls off, and grows back by so many."""
+
+SHADING_SHRINK = 5
 SHADING_ITERATIONS = (50, 50, 50, 50)
 
 _FIT_MM = 4.0
@@ -113,11 +116,11 @@ def _tissue(
         return np.asarray(brain > 0.5)  # next to nothing in view: the quality of the fit tells
     low, high = tissue_interval(data[core & (head > TISSUE_GREY)], data[ventricles > 0.5])
     found = (brain > probability) & (data > low) & (data < high)
-    inner = ndimage.binary_erosion(found | deep, _SIX)
+    inner = ndimage.binary_erosion(found | deep, _SIX, iterations=THREAD_STEPS)
     labels, count = ndimage.label(inner)
     if count > 1:
         inner = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
-    return np.asarray((found & ndimage.binary_dilation(inner, _SIX)) | deep)
+    return np.asarray((found & ndimage.binary_dilation(inner, _SIX, iterations=BACK_STEPS)) | deep)
 
 
 def tissue_interval(tissue: FloatArray, ventricles: FloatArray) -> tuple[float, float]:
