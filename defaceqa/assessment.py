@@ -8,16 +8,20 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path as FilePath
 from typing import Any
 
 from defaceqa.anatomy.registration import locate
+from defaceqa.datasets.brain_masks import mask_beside
+from defaceqa.errors import InputError
 from defaceqa.features.extract import FeatureRow, extract
 from defaceqa.model import Model, load_model
 from defaceqa.renderer import describe_renderer
 from defaceqa.verdict import Verdict, decide
-from defaceqa.volumes import Pair, Volume, load_pair
+from defaceqa.volumes import Pair, Volume, load_mask, load_pair
 
 SCHEMA_VERSION = "1.0"
 """Version of the JSON below: raised when a key changes its meaning or goes away."""
@@ -39,6 +43,8 @@ class Assessment:
         sha256, shape, spacing_mm of both images.
     method : str or None
         Defacing method, as told by the user.
+    brain_mask : str or None
+        Name of the mask file the brain was judged by; None when it was found by the mean head.
     """
 
     verdict: Verdict
@@ -46,6 +52,7 @@ class Assessment:
     model: Model
     inputs: Mapping[str, Mapping[str, Any]]
     method: str | None = None
+    brain_mask: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain Python values, in the layout of the JSON; not finite numbers are None."""
@@ -56,7 +63,7 @@ class Assessment:
                 "verdict": verdict.verdict,
                 "face": asdict(verdict.face)
                 | {"thresholds": {"low": card.thresholds.low, "high": card.thresholds.high}},
-                "brain": asdict(verdict.brain),
+                "brain": asdict(verdict.brain) | {"mask": self._mask()},
                 "reasons": verdict.reasons,
                 "features": self.features.values,
                 "undefined": self.features.undefined,
@@ -76,6 +83,10 @@ class Assessment:
                 "inputs": self.inputs,
             }
         )
+
+    def _mask(self) -> str | None:
+        """By which mask the brain was judged, for the record."""
+        return (self.brain_mask or "mean head") if self.verdict.brain.judged else None
 
     def to_json(self) -> str:
         """The versioned JSON record as text."""
@@ -101,7 +112,8 @@ def assess(
     original, defaced : path
         NIfTI or MGZ files of the same scan before and after defacing.
     brain_mask : path, optional
-        Mask of the brain on the original's grid.
+        Mask of the brain on the original's grid. Without it, the one that a BIDS derivative of the data set holds
+        (``*_desc-brain_mask.nii.gz``), or else the brain as the mean head finds it.
     method : str, optional
         Name of the defacing tool; written into the record.
     criterion : {"lenient", "strict"}
@@ -132,17 +144,21 @@ def assess(
     model = model or load_model(criterion)
     say("reading both images")
     pair = load_pair(original, defaced, brain_mask=brain_mask)
+    pair, mask = (pair, brain_mask) if brain_mask else _with_mask_beside(pair, original)
+    search = partial(locate, pair.original, with_brain=pair.brain is None)
     if one_core:
-        features = extract(pair, anatomy=locate(pair.original), progress=progress, evidence=evidence)
+        features = extract(pair, anatomy=search(), progress=progress, evidence=evidence)
     else:
         with ThreadPoolExecutor(max_workers=1) as pool:  # the face is located while the views are rendered
-            anatomy = pool.submit(locate, pair.original)
+            anatomy = pool.submit(search)
             features = extract(pair, anatomy=anatomy, progress=progress, evidence=evidence)
     say("deciding")
-    return judge(pair, features, model, method=method)
+    return judge(pair, features, model, method=method, brain_mask=os.path.basename(mask) if mask else None)  # noqa: PTH119
 
 
-def judge(pair: Pair, features: FeatureRow, model: Model, *, method: str | None = None) -> Assessment:
+def judge(
+    pair: Pair, features: FeatureRow, model: Model, *, method: str | None = None, brain_mask: str | None = None
+) -> Assessment:
     """Turn the features of a pair into an assessment."""
     row = features.values
     verdict = decide(
@@ -155,7 +171,17 @@ def judge(pair: Pair, features: FeatureRow, model: Model, *, method: str | None 
         out_of_range=model.out_of_range(row),
     )
     inputs = {"original": _describe(pair.original), "defaced": _describe(pair.defaced)}
-    return Assessment(verdict, features, model, inputs, method)
+    return Assessment(verdict, features, model, inputs, method, brain_mask)
+
+
+def _with_mask_beside(pair: Pair, original: Path) -> tuple[Pair, Path | None]:
+    """The pair with the brain mask of a derivative; one that does not fit is named and left alone."""
+    try:
+        found = mask_beside(FilePath(original))
+        return (pair, None) if found is None else (replace(pair, brain=load_mask(found, pair.original)), found)
+    except InputError as error:
+        note = f"note: a brain mask found beside the data was not used: {error}"
+        return replace(pair, flags=(*pair.flags, note)), None
 
 
 def _software() -> dict[str, str]:

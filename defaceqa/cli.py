@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EXIT_ERROR = 2
 """Could not be judged: wrong usage, bad input, no renderer. Never 0 when unjudged."""
 
+EXIT_REVIEW = 3
+
 FILE = click.Path(path_type=Path)
 
 
@@ -453,6 +455,22 @@ def report(folder: Path, with_faces: bool) -> int:
         if with_faces:
             warn_of_faces(page)
     return 0
+
+
+@commands.command()
+@click.argument("original", type=FILE)
+@click.option("--out", type=FILE, help="PNG file; by default ORIGINAL's name with _inspect.png, in this folder.")
+def inspect(original: Path, out: Path | None) -> int:
+    """Draw where brain and face regions are found in ORIGINAL, to be checked in one look.
+
+    The picture shows the face: only you can read the file. Exit code 3 when brain and face were not located.
+    """
+    from defaceqa.inspection import inspect as draw
+
+    picture = out or Path(f"{original.name.split('.')[0]}_inspect.png")
+    anatomy = draw(original, picture)
+    click.echo(f"{picture}: {'; '.join(anatomy.flags) or 'brain and face located'} (quality {anatomy.quality:.2f})")
+    return 0 if anatomy.located else EXIT_REVIEW
 
 
 @commands.command()

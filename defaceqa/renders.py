@@ -126,6 +126,44 @@ def render_views(surfaces: list[Surface], focus_mm: NDArray[np.float64]) -> list
         plotter.close()
 
 
+def paint_views(
+    surface: Surface, colours: ByteArray, focus_mm: NDArray[np.float64], views: tuple[str, ...]
+) -> list[ByteArray]:
+    """Render a surface in colours, for people; with the cameras and the light of the measured views.
+
+    Parameters
+    ----------
+    surface : Surface
+    colours : ndarray of uint8, shape (n, 3)
+        Red, green and blue of each vertex.
+    focus_mm : ndarray, shape (3,)
+    views : tuple of str
+        Names out of ``VIEWS``.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (512, 512, 3)
+
+    Raises
+    ------
+    RenderError
+        When no off-screen renderer works on this machine.
+    """
+    prepare_environment()
+    plotter = _plotter()
+    try:
+        mesh = _mesh(surface)
+        mesh.point_data["colour"] = colours
+        actor = plotter.add_mesh(
+            mesh, scalars="colour", rgb=True, ambient=SETTINGS.ambient, diffuse=SETTINGS.diffuse, specular=0.0,
+            smooth_shading=False, reset_camera=False, render=False,
+        )  # fmt: skip
+        actor.prop.interpolation = "Phong"
+        return [_colour_picture(plotter, focus_mm, VIEWS[view]) for view in views]
+    finally:
+        plotter.close()
+
+
 def silhouettes(*views: ByteArray) -> BoolArray:
     """Pixels where at least one of the renders shows the head, shape (5, 512, 512)."""
     return np.asarray(np.any([view != BACKGROUND for view in views], axis=0))
@@ -174,6 +212,12 @@ def _mesh(surface: Surface) -> pyvista.PolyData:
 
 
 def _picture(plotter: pyvista.Plotter, focus_mm: NDArray[np.float64], direction: tuple[float, float]) -> ByteArray:
+    return np.ascontiguousarray(_colour_picture(plotter, focus_mm, direction)[:, :, 0])
+
+
+def _colour_picture(
+    plotter: pyvista.Plotter, focus_mm: NDArray[np.float64], direction: tuple[float, float]
+) -> ByteArray:
     camera = plotter.camera
     camera.focal_point = tuple(focus_mm)
     camera.position = tuple(focus_mm + SETTINGS.camera_distance_mm * np.array([*direction, 0.0]))
@@ -181,4 +225,4 @@ def _picture(plotter: pyvista.Plotter, focus_mm: NDArray[np.float64], direction:
     camera.parallel_scale = SETTINGS.field_mm / 2
     camera.clipping_range = (1.0, 2 * SETTINGS.camera_distance_mm)
     plotter.render()
-    return np.ascontiguousarray(np.asarray(plotter.screenshot(return_img=True))[:, :, 0])
+    return np.array(plotter.screenshot(return_img=True))

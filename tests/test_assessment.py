@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -69,11 +70,31 @@ def test_a_good_defacing_with_a_whole_brain_passes(demo):
     assert found.verdict.verdict == "pass"
 
 
-def test_without_a_brain_mask_the_best_is_review(demo):
-    found = assess(demo / "original.nii.gz", demo / "plate_clean.nii.gz")
-    assert found.verdict.face.verdict == "pass"
-    assert found.verdict.verdict == "review"
-    assert any("brain not judged" in reason for reason in found.verdict.reasons)
+def test_without_a_mask_the_brain_is_found_and_judged(demo):
+    good = assess(demo / "original.nii.gz", demo / "plate_clean.nii.gz")
+    assert good.verdict.verdict == "pass"
+    assert good.as_dict()["brain"]["mask"] == "mean head"
+    cut = assess(demo / "original.nii.gz", demo / "frontal_cut.nii.gz")
+    assert (cut.verdict.face.verdict, cut.verdict.brain.verdict) == ("pass", "fail")
+
+
+def test_the_mask_of_a_bids_derivative_is_used_and_one_that_does_not_fit_is_named(demo, tmp_path):
+    anat, masks = tmp_path / "sub-01" / "anat", tmp_path / "derivatives" / "masks" / "sub-01" / "anat"
+    for folder in (anat, masks):
+        folder.mkdir(parents=True)
+    (tmp_path / "dataset_description.json").write_text("{}")
+    shutil.copy(demo / "original.nii.gz", anat / "sub-01_T1w.nii.gz")
+    found = masks / "sub-01_desc-brain_mask.nii.gz"
+    shutil.copy(demo / "brain.nii.gz", found)
+    pair = (anat / "sub-01_T1w.nii.gz", demo / "plate_clean.nii.gz")
+    record = assess(*pair).as_dict()
+    assert record["brain"]["mask"] == found.name
+    given = assess(*pair, brain_mask=demo / "brain.nii.gz").as_dict()
+    assert record["features"]["brain_removed_ml"] == given["features"]["brain_removed_ml"]
+    save_volume(np.ones((8, 8, 8), np.float32), found, affine=np.eye(4))
+    other = assess(*pair).as_dict()
+    assert other["brain"]["mask"] == "mean head"
+    assert any("was not used" in flag for flag in other["flags"])
 
 
 def test_eyes_left_in_fail_with_that_reason(demo):
@@ -111,8 +132,8 @@ def test_the_json_has_the_promised_keys_and_no_nan(demo):
     assert set(record["face"]["thresholds"]) == {"low", "high"}
     assert set(record["model"]) == {"name", "version", "sha256", "bias", "training_range", "limits"}
     assert len(record["inputs"]["original"]["sha256"]) == 64
-    assert record["features"]["brain_removed_ml"] is None
-    assert record["undefined"]["brain_removed_ml"] == "no brain mask"
+    assert record["features"]["brain_removed_ml"] == pytest.approx(0, abs=0.5)
+    assert set(record["undefined"]) <= set(record["features"])
     assert str(demo) not in text
 
 

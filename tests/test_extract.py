@@ -18,6 +18,7 @@ from defaceqa.anatomy.registration import Anatomy, locate
 from defaceqa.features import FEATURES, FeatureRow, extract
 from defaceqa.features.extract import pair_surfaces, working_pair
 from defaceqa.features.fsim import fsim
+from defaceqa.head import to_working_grid
 from defaceqa.renders import camera_focus_mm, render_views, settings_hash
 from defaceqa.simulation.phantom import SyntheticHead, synthetic_head
 from defaceqa.volumes import Pair, Volume, load_pair, load_volume
@@ -132,8 +133,20 @@ def test_a_feature_without_a_value_has_a_reason(bare_row: FeatureRow) -> None:
     missing = {name for name, value in bare_row.values.items() if math.isnan(value)}
     assert set(bare_row.undefined) == missing
     assert missing == {name for name in FEATURES if name.startswith(("brain_", "residual_", "masd_", "hd95_"))}
-    assert bare_row.undefined["brain_removed_ml"] == "no brain mask"
+    assert bare_row.undefined["brain_removed_ml"] == "the brain was not found"
     assert bare_row.undefined["residual_nose"] == "the face was not located"
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_brain_of_the_mean_head_is_used_unless_a_mask_is_given(pair: Pair, head: SyntheticHead) -> None:
+    working = to_working_grid(head.brain, head.volume.spacing_mm) > 0.5
+    found = replace(located(head.landmarks_mm), brain=working)
+    given = extract(replace(pair, brain=head.brain), anatomy=found).values
+    alone = extract(replace(pair, brain=None), anatomy=found).values
+    nothing = extract(replace(pair, brain=None), anatomy=located(head.landmarks_mm)).values
+    assert alone["brain_to_head_ratio"] == pytest.approx(given["brain_to_head_ratio"], rel=0.02)
+    assert alone["brain_removed_ml"] == pytest.approx(given["brain_removed_ml"], abs=0.5)
+    assert math.isnan(nothing["brain_removed_ml"])
 
 
 @pytest.fixture
@@ -257,7 +270,7 @@ def test_storage_does_not_change_the_renders_of_the_synthetic_head(pair: Pair, t
 def real(shared_heads: Path) -> tuple[Pair, Anatomy]:
     """A real adult at 1 mm."""
     volume = load_volume(shared_heads / "native" / "uih1-t1.nii.gz")
-    anatomy = locate(volume)
+    anatomy = locate(volume, with_brain=False)
     assert anatomy.located
     return Pair(volume, deface(volume, anatomy.landmarks_mm)), anatomy
 

@@ -115,11 +115,11 @@ def test_no_probability_and_no_region_are_reviewed() -> None:
     assert judge(nothing, 0.01).face.verdict == "review"
 
 
-def test_without_a_brain_mask_the_overall_verdict_is_at_best_review() -> None:
+def test_a_brain_that_was_not_found_makes_the_overall_verdict_at_best_review() -> None:
     features = {name: value for name, value in GONE.items() if not name.startswith("brain")}
     verdict = judge(features, 0.01)
     assert (verdict.face.verdict, verdict.verdict, verdict.brain.judged) == ("pass", "review", False)
-    assert verdict.reasons[0] == "no brain mask: brain not judged"
+    assert verdict.reasons[0] == "the brain was not found: brain not judged"
     assert judge(features, 0.99).verdict == "fail"
 
 
@@ -127,14 +127,16 @@ def test_without_a_brain_mask_the_overall_verdict_is_at_best_review() -> None:
     ("numbers", "expected"),
     [
         ((0.0, 0.0, 0.0), "pass"),
-        ((8.0, 1.9, 2.0), "pass"),  # much, but all of it in the uncertain rim
-        ((8.0, 7.0, 2.9), "pass"),
+        ((8.0, 0.1, 2.0), "pass"),  # much, but in crumbs along the uncertain rim
+        ((8.0, 7.0, 1.9), "pass"),
+        ((8.0, 7.0, 2.9), "review"),
+        ((0.3, 0.2, 2.0), "review"),
         ((1.0, 0.6, 5.0), "review"),
         ((20.0, 1.0, 2.0), "review"),
         ((2.5, 2.0, 3.0), "fail"),
         ((60.0, 55.0, 25.0), "fail"),
         ((5.0, math.nan, math.nan), "fail"),  # unknown counts as the worst
-        ((0.3, math.nan, math.nan), "pass"),
+        ((0.1, math.nan, math.nan), "pass"),
     ],
 )
 def test_brain_damage_needs_a_piece_below_the_rim(numbers: tuple[float, float, float], expected: str) -> None:

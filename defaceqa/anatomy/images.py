@@ -60,6 +60,8 @@ def carried(
     matrix: Matrix,
     shape: tuple[int, ...],
     origin_mm: NDArray[np.float64],
+    *,
+    order: int = 1,
 ) -> list[FloatArray]:
     """Volumes of the mean head, laid onto a working grid; 0 outside the mean head's grid.
 
@@ -72,11 +74,13 @@ def carried(
         Template mm to grid mm.
     shape, origin_mm
         Of the working grid.
+    order : int
+        1 linear, 0 nearest, for labels.
     """
     back = np.linalg.inv(matrix)
     linear = back[:3, :3] * WORKING_SPACING_MM / template.spacing_mm[:, None]
     offset = (back[:3, :3] @ origin_mm + back[:3, 3] - template.origin_mm) / template.spacing_mm
     return [
-        ndimage.affine_transform(np.asarray(v, np.float32), linear, offset, output_shape=shape, order=1, output="f4")
+        ndimage.affine_transform(np.asarray(v, "f4"), linear, offset, output_shape=shape, order=order, output="f4")
         for v in volumes
     ]

@@ -39,6 +39,12 @@ class Template:
     landmarks_mm: dict[str, NDArray[np.float64]]
 
     @cached_property
+    def regions(self) -> NDArray[np.uint8]:
+        """Face regions around the skin: 0 none, else 1 + the index in ``REGIONS``; shape (x, y, z)."""
+        image = nib.as_closest_canonical(nib.load(shipped_folder("template") / "regions.nii.gz"))
+        return np.asarray(image.dataobj, dtype=np.uint8)
+
+    @cached_property
     def head_mask(self) -> NDArray[np.bool_]:
         """The head against the air."""
         return head_mask(self.head, head_threshold(self.head))

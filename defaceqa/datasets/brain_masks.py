@@ -89,6 +89,28 @@ class BrainMasks:
         return self._listings[folder]
 
 
+def mask_beside(original: Path) -> Path | None:
+    """The brain mask that a derivative of the data set holds for an original, or one that lies beside the image.
+
+    The data set is the innermost folder around the original with a ``dataset_description.json``.
+
+    Raises
+    ------
+    InputError
+        Several masks fit.
+    """
+    original = original.absolute()
+    stem = stem_of(original.name)
+    if stem is None or bids_entities(stem) is None:
+        return None
+    roots = [folder for folder in original.parents if (folder / "dataset_description.json").is_file()]
+    for root in roots[:1]:
+        masks = BrainMasks((root, *brain_masks(root, None).folders))
+        found = masks.find(str(original.parent.relative_to(root)), stem)
+        return None if found is None else Path(found)
+    return None
+
+
 def brain_masks(data_set: Path, named: Path | None) -> BrainMasks:
     """Where to look: in the folder the user names, else in each derivative of the data set.
 
