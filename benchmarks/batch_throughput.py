@@ -128,9 +128,9 @@ def timed(pairing: Pairing, out: Path, workers: int) -> Run:
 
 
 def project(run: Run) -> None:
-    """Hours on so many cores, from the scans per minute and worker that were measured."""
+    """Hours on so many cores that nobody else uses, from the processor time per scan."""
     for scans in (10_000, 1_000_000):
-        hours = scans / (run.per_minute / run.workers) / 60
+        hours = scans * run.cpu_seconds_per_scan / 3600
         on = ", ".join(f"{hours / cores:,.1f} h on {cores}" for cores in (2, 16, 128, 1024))
         print(f"{scans:,} scans: {hours:,.0f} core hours; {on} cores")
 
