@@ -60,9 +60,7 @@ _FIT_CLOSING = 3
 _SIX = ndimage.generate_binary_structure(3, 1)
 
 
-def find_brain(
-    template: Template, matrix: Matrix, data: FloatArray, head: BoolArray, origin_mm: NDArray[np.float64]
-) -> BoolArray:
+def find_brain(template: Template, matrix: Matrix, even: FloatArray, origin_mm: NDArray[np.float64]) -> BoolArray:
     """Brain mask of an original.
 
     Parameters
@@ -70,9 +68,8 @@ def find_brain(
     template : Template
     matrix : ndarray, shape (4, 4)
         Template mm to grid mm, fitted to the whole head.
-    data : ndarray of float32, shape (x, y, z)
-        Original on the working grid.
-    head : ndarray of bool, shape (x, y, z)
+    even : ndarray of float32, shape (x, y, z)
+        Original on the working grid, its shading taken out (:func:`without_shading`).
     origin_mm : ndarray, shape (3,)
         Of the working grid.
 
@@ -81,7 +78,6 @@ def find_brain(
     ndarray of bool, shape (x, y, z)
         Brain with its ventricles; wide sulci, and fluid around the brain, are not part of it.
     """
-    even = without_shading(data, head)
     tissue = _tissue(template, matrix, even, origin_mm, FIT_PROBABILITY)
     matrix = _fit(template, matrix, _closed(tissue, _FIT_CLOSING), origin_mm)
     tissue = _tissue(template, matrix, even, origin_mm, MASK_PROBABILITY)
