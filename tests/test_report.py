@@ -249,9 +249,9 @@ def test_contributions_add_up_to_the_log_odds():
 def test_a_value_outside_the_training_range_is_marked():
     record = assessment("pass").as_dict()
     assert not any(row["outside"] for row in scan_data(record, None)["ranges"])
-    record["features"]["masd_face_mm"] = 99.0
+    record["features"]["residual_nose"] = 99.0
     marked = [row["name"] for row in scan_data(record, None)["ranges"] if row["outside"]]
-    assert marked == ["masd_face_mm"]
+    assert marked == ["residual_nose"]
 
 
 def test_names_of_files_and_methods_are_text_and_never_code():
