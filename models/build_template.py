@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defaceqa.anatomy.registration import overlap, register
+from defaceqa.anatomy.overlap import overlap
+from defaceqa.anatomy.registration import register
 from defaceqa.anatomy.template import Template
 from defaceqa.head import head_mask, head_threshold, intensity_levels, to_working_grid, working_origin_mm
 from defaceqa.volumes import Volume, load_volume

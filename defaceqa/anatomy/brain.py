@@ -7,15 +7,16 @@ more, to the tissue that was found, since skulls differ in thickness and a head'
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defaceqa.anatomy.images import carried, to_image
+from defaceqa.anatomy.images import affine_of, carried, mask_like, matrix_of, to_image
 from defaceqa.anatomy.template import Template
-from defaceqa.head import WORKING_SPACING_MM
+from defaceqa.head import WORKING_SPACING_MM, fill_holes, largest_piece
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -51,8 +52,11 @@ ALWAYS_BRAIN_MM = 15.0
 THREAD_STEPS, BACK_STEPS = 2, 3
 """Tissue is cut back by so many voxels, so that what hangs on by a thread falls off, and grows back by so many."""
 
-SHADING_SHRINK = 5
-SHADING_ITERATIONS = (50, 50, 50, 50)
+RIM_MM = 8.0
+
+SHADING_SHRINK = 6
+SHADING_ITERATIONS = (50, 50, 50)
+SHADING_WIDTH = 0.3
 
 _FIT_MM = 4.0
 _FIT_STEPS = 40
@@ -60,7 +64,7 @@ _FIT_CLOSING = 3
 _SIX = ndimage.generate_binary_structure(3, 1)
 
 
-def find_brain(template: Template, matrix: Matrix, even: FloatArray, origin_mm: NDArray[np.float64]) -> BoolArray:
+def find_brain(template: Template, matrix: Matrix, data: FloatArray, origin_mm: NDArray[np.float64]) -> BoolArray:
     """Brain mask of an original.
 
     Parameters
@@ -68,8 +72,8 @@ def find_brain(template: Template, matrix: Matrix, even: FloatArray, origin_mm: 
     template : Template
     matrix : ndarray, shape (4, 4)
         Template mm to grid mm, fitted to the whole head.
-    even : ndarray of float32, shape (x, y, z)
-        Original on the working grid, its shading taken out (:func:`without_shading`).
+    data : ndarray of float32, shape (x, y, z)
+        Original on the working grid.
     origin_mm : ndarray, shape (3,)
         Of the working grid.
 
@@ -78,22 +82,48 @@ def find_brain(template: Template, matrix: Matrix, even: FloatArray, origin_mm: 
     ndarray of bool, shape (x, y, z)
         Brain with its ventricles; wide sulci, and fluid around the brain, are not part of it.
     """
+    window = _window(template, matrix, data.shape, origin_mm)
+    origin_mm = origin_mm + WORKING_SPACING_MM * np.array([extent.start for extent in window])
+    even = _even(template, matrix, data[window], origin_mm)
     tissue = _tissue(template, matrix, even, origin_mm, FIT_PROBABILITY)
     matrix = _fit(template, matrix, _closed(tissue, _FIT_CLOSING), origin_mm)
     tissue = _tissue(template, matrix, even, origin_mm, MASK_PROBABILITY)
-    return np.asarray(ndimage.binary_fill_holes(_closed(tissue, 1)), dtype=bool)
+    found = np.zeros(data.shape, dtype=bool)
+    found[window] = fill_holes(_closed(tissue, 1))
+    return found
 
 
-def without_shading(data: FloatArray, head: BoolArray) -> FloatArray:
-    """The image with the smooth shading of the coils taken out (N4, Tustison et al. 2010), found at 8 mm."""
+def _window(
+    template: Template, matrix: Matrix, shape: tuple[int, ...], origin_mm: NDArray[np.float64]
+) -> tuple[slice, ...]:
+    """The part of a working grid where brain can be, with a rim."""
+    index = np.argwhere(template.brain > FIT_PROBABILITY)
+    corners = np.array(list(itertools.product(*zip(index.min(axis=0), index.max(axis=0), strict=True))))
+    points = (template.origin_mm + corners * template.spacing_mm) @ matrix[:3, :3].T + matrix[:3, 3]
+    last = np.array(shape) - 1
+    low = np.clip(np.floor((points.min(axis=0) - RIM_MM - origin_mm) / WORKING_SPACING_MM).astype(int), 0, last)
+    high = np.clip(np.ceil((points.max(axis=0) + RIM_MM - origin_mm) / WORKING_SPACING_MM).astype(int), low, last)
+    return tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
+
+
+def _even(template: Template, matrix: Matrix, data: FloatArray, origin_mm: NDArray[np.float64]) -> FloatArray:
+    """The image with its shading taken out, as found where brain can be."""
+    [brain] = carried((template.brain,), template, matrix, data.shape, origin_mm)
+    region = (brain > FIT_PROBABILITY) & (data > 0)
+    return without_shading(data, region) if region.any() else data
+
+
+def without_shading(data: FloatArray, region: BoolArray) -> FloatArray:
+    """The image with the smooth shading of the coils taken out (N4, Tustison et al. 2010), found at 12 mm."""
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(np.maximum(data, 1e-3)))
-    mask = sitk.GetImageFromArray(head.astype(np.uint8))
+    mask = sitk.GetImageFromArray(region.astype(np.uint8))
     method = sitk.N4BiasFieldCorrectionImageFilter()
     method.SetNumberOfThreads(1)
     method.SetMaximumNumberOfIterations(SHADING_ITERATIONS)
     method.SetConvergenceThreshold(1e-3)
+    method.SetBiasFieldFullWidthAtHalfMaximum(SHADING_WIDTH)
     method.Execute(sitk.Shrink(image, [SHADING_SHRINK] * 3), sitk.Shrink(mask, [SHADING_SHRINK] * 3))
     return np.asarray(data / np.exp(sitk.GetArrayFromImage(method.GetLogBiasFieldAsImage(image))), np.float32)
 
@@ -113,10 +143,8 @@ def _tissue(
     low, high = tissue_interval(data[core & (head > TISSUE_GREY)], data[ventricles > 0.5])
     found = (brain > probability) & (data > low) & (data < high)
     inner = ndimage.binary_erosion(found | deep, _SIX, iterations=THREAD_STEPS)
-    labels, count = ndimage.label(inner)
-    if count > 1:
-        inner = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
-    return np.asarray((found & ndimage.binary_dilation(inner, _SIX, iterations=BACK_STEPS)) | deep)
+    kept = ndimage.binary_dilation(largest_piece(inner), _SIX, iterations=BACK_STEPS)
+    return np.asarray((found & kept) | deep)
 
 
 def tissue_interval(tissue: FloatArray, ventricles: FloatArray) -> tuple[float, float]:
@@ -153,18 +181,14 @@ def _fit(template: Template, matrix: Matrix, mask: BoolArray, origin_mm: NDArray
     """Affine from the mean brain to a brain mask, begun from the fit of the head."""
     import SimpleITK as sitk
 
-    from defaceqa.anatomy.images import affine_of, matrix_of
-
     fixed = _soft(template.brain, template.origin_mm)
     moving = _soft(mask.astype(np.float32), origin_mm)
     near = ndimage.binary_dilation(sitk.GetArrayViewFromImage(fixed) > 10, iterations=3)
-    near_image = sitk.GetImageFromArray(near.astype(np.uint8))
-    near_image.CopyInformation(fixed)
     inside = np.argwhere(template.brain > 0.5).mean(axis=0)
     affine = affine_of(matrix, template.origin_mm + template.spacing_mm * inside)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMeanSquares()
-    method.SetMetricFixedMask(near_image)
+    method.SetMetricFixedMask(mask_like(near, fixed))
     method.SetInterpolator(sitk.sitkLinear)
     method.SetNumberOfThreads(1)
     method.SetInitialTransform(affine, inPlace=True)

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     import SimpleITK
 
 FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
 Matrix = NDArray[np.float64]
+
+NEAR_MM = 8.0
+"""Rim of air around the mean head that counts when images are compared."""
 
 
 def to_image(data: FloatArray, origin_mm: NDArray[np.float64], spacing_mm: float, reduced_mm: float) -> SimpleITK.Image:
@@ -33,6 +37,41 @@ def to_image(data: FloatArray, origin_mm: NDArray[np.float64], spacing_mm: float
     return image
 
 
+def mask_image(mask: BoolArray, origin_mm: NDArray[np.float64], reduced_mm: float) -> SimpleITK.Image:
+    """Image of how much of each block a mask fills, 0 to 1; the mask is on a working grid."""
+    return to_image(mask.astype(np.float32), origin_mm, WORKING_SPACING_MM, reduced_mm)
+
+
+def mask_like(mask: BoolArray, image: SimpleITK.Image) -> SimpleITK.Image:
+    """Mask image, of an array in SimpleITK's order (z, y, x), on the grid of another image."""
+    import SimpleITK as sitk
+
+    made = sitk.GetImageFromArray(mask.astype(np.uint8))
+    made.CopyInformation(image)
+    return made
+
+
+def template_image(template: Template, spacing_mm: float) -> tuple[SimpleITK.Image, SimpleITK.Image]:
+    """The mean head and the mask of voxels that count: the head with a rim of air around it."""
+    import SimpleITK as sitk
+
+    image = to_image(template.head, template.origin_mm, float(template.spacing_mm[0]), spacing_mm)
+    data = sitk.GetArrayViewFromImage(image)
+    near = ndimage.binary_dilation(data > 0.1 * data.max(), iterations=max(1, round(NEAR_MM / spacing_mm)))
+    return image, mask_like(near, image)
+
+
+def as_affine(pose: SimpleITK.Similarity3DTransform) -> SimpleITK.AffineTransform:
+    """The same transform, free to stretch and shear."""
+    import SimpleITK as sitk
+
+    affine = sitk.AffineTransform(3)
+    affine.SetCenter(pose.GetCenter())
+    affine.SetMatrix(pose.GetMatrix())
+    affine.SetTranslation(pose.GetTranslation())
+    return affine
+
+
 def affine_of(matrix: Matrix, centre_mm: NDArray[np.float64]) -> SimpleITK.AffineTransform:
     """Affine transform of a matrix, turning about a centre."""
     import SimpleITK as sitk
@@ -44,7 +83,7 @@ def affine_of(matrix: Matrix, centre_mm: NDArray[np.float64]) -> SimpleITK.Affin
     return affine
 
 
-def matrix_of(transform: SimpleITK.AffineTransform) -> Matrix:
+def matrix_of(transform: SimpleITK.AffineTransform | SimpleITK.Similarity3DTransform) -> Matrix:
     """Matrix, shape (4, 4), of an affine transform."""
     linear = np.array(transform.GetMatrix()).reshape(3, 3)
     centre = np.array(transform.GetCenter())

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from defaceqa.anatomy.registration import overlap, register
+from defaceqa.anatomy.overlap import overlap
+from defaceqa.anatomy.registration import register
 from defaceqa.anatomy.template import Template, load_template
 from defaceqa.head import (
     WORKING_SPACING_MM,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from defaceqa.anatomy.patches import LANDMARKS
 from defaceqa.errors import InputError, LabelError
+from defaceqa.head import from_working_grid
 from defaceqa.simulation.painting import CONTRASTS, load_painted
 from defaceqa.simulation.variation import Head, vary
 from defaceqa.volumes import Volume, load_mask, load_volume, onto_grid
@@ -121,9 +122,7 @@ class Original:
 def on_grid(world_mm: Mapping[str, NDArray[np.float64]], volume: Volume) -> dict[str, NDArray[np.float64]]:
     """Points from world mm to grid mm of an image."""
     inverse = np.linalg.inv(volume.affine)
-    return {
-        name: (inverse[:3, :3] @ point + inverse[:3, 3]) * volume.spacing_mm for name, point in world_mm.items()
-    }
+    return {name: (inverse[:3, :3] @ point + inverse[:3, 3]) * volume.spacing_mm for name, point in world_mm.items()}
 
 
 def read_originals(heads: Path, landmarks: Path | None, *, unlabelled: bool = False) -> list[Original]:
@@ -233,7 +232,10 @@ def _mean_brain(volume: Volume) -> NDArray[np.bool_]:
     from defaceqa.anatomy.registration import locate
     from defaceqa.simulation.landmarks import carried_brain
 
-    return carried_brain(volume, locate(volume).matrix)
+    anatomy = locate(volume)
+    if anatomy.brain is None:  # a head the mean head does not fit well: the mean brain as it lies
+        return carried_brain(volume, anatomy.matrix)
+    return from_working_grid(anatomy.brain, volume.shape, volume.spacing_mm)
 
 
 def _points(file: Path) -> dict[str, dict[str, NDArray[np.float64]]]:

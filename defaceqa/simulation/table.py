@@ -171,8 +171,8 @@ def write_shard(head: Original, shard: Path, recipe: Recipe, images: Path | None
             loaded.volume, loaded.landmarks_mm, loaded.brain, recipe.outcomes_of(head), recipe.seed_of(head.head_id),
             brain_trusted=loaded.brain_trusted,
         )  # fmt: skip
-        measured, anatomy = MeasuredOriginal(loaded.volume), locate(loaded.volume)
-        brain = loaded.brain if loaded.brain_trusted else None
+        measured, brain = MeasuredOriginal(loaded.volume), loaded.brain if loaded.brain_trusted else None
+        anatomy = locate(loaded.volume, with_brain=brain is None)
         rows = [
             _row(head, measured, brain, anatomy, _saved(defacing, loaded.volume, images, pair), pair)
             for pair, defacing in ((f"{head.head_id}/{n:02d}_{d.outcome}", d) for n, d in enumerate(made))
