@@ -83,13 +83,12 @@ def affine_of(matrix: Matrix, centre_mm: NDArray[np.float64]) -> SimpleITK.Affin
     return affine
 
 
-def matrix_of(transform: SimpleITK.AffineTransform | SimpleITK.Similarity3DTransform) -> Matrix:
+def matrix_of(transform: SimpleITK.Transform) -> Matrix:
     """Matrix, shape (4, 4), of an affine transform."""
-    linear = np.array(transform.GetMatrix()).reshape(3, 3)
-    centre = np.array(transform.GetCenter())
     matrix = np.eye(4)
-    matrix[:3, :3] = linear
-    matrix[:3, 3] = np.array(transform.GetTranslation()) + centre - linear @ centre
+    origin = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+    matrix[:3, 3] = origin
+    matrix[:3, :3] = np.column_stack([np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(3).tolist()])
     return matrix
 
 
