@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from defaceqa.errors import DefaceQAError
+from defaceqa.whole_file import write_file
 
 if TYPE_CHECKING:
     from defaceqa.assessment import Assessment
@@ -495,13 +496,8 @@ def _text(path: Path | None) -> str | None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write to a file, beside it first and then renamed, or to standard output for ``-``."""
+    """Write to a file, or to standard output for ``-``."""
     if str(path) == "-":
         click.echo(text, nl=False)
-        return
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    else:
+        write_file(text, path)

@@ -6,12 +6,13 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 from defaceqa.datasets import PairFiles
 from defaceqa.errors import OutputError
+from defaceqa.whole_file import replacing
 
 DESCRIPTION = "dataset_description.json"
 NAME = "DefaceQA"
@@ -182,19 +183,10 @@ def write_whole(file: Path, text: str, out: Path) -> None:
 @contextmanager
 def writing_whole(file: Path, out: Path) -> Iterator[IO[str]]:
     """The same for a file that is written bit by bit."""
-    # Always the same name: what a killed run left half-written is written over by the next.
-    partial = file.with_name(f".{file.name}.partial")
     with refusing(out):
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(file)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        with replacing(file, lasting=True) as partial, partial.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
 
 
 @contextmanager
