@@ -59,7 +59,7 @@ def write_report(assessment: Assessment, path: str | os.PathLike[str], *, with_f
 
     Raises
     ------
-    PlaceError
+    OutputError
         The file would lie in the data set that is to be released.
     """
     target, evidence = Path(path), assessment.features.evidence
