@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import re
 import stat
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -221,6 +223,12 @@ def test_a_page_says_what_the_record_says(kind):
     assert record["model"]["sha256"] in html
     assert "plate" in html
     assert "This is not anonymity" in html
+
+
+def test_a_brain_that_was_not_found_is_said_in_the_place_of_its_slices():
+    html = page("review", brain_ml=math.nan, evidence=replace(noise(), sections=()))
+    assert "Not shown: the brain was not found, so it was not judged." in html
+    assert "mask" not in html.partition('id="slices"')[2].partition("</section>")[0]
 
 
 def test_the_record_alone_gives_the_same_page_without_pictures(tmp_path):
