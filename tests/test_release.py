@@ -87,12 +87,13 @@ def test_a_link_counts_where_it_lies_and_where_it_leads(root):
     assert refused(root, "release", "work/raw.nii", "work/clean.nii", side_by_side=True)
 
 
-def test_every_folder_of_defaced_images_is_looked_at_and_only_once(root, monkeypatch):
+def test_every_two_folders_that_pairs_come_from_are_looked_at_and_only_once(root, monkeypatch):
     looked = []
     plain = release._folders
     monkeypatch.setattr(release, "_folders", lambda *files: looked.append(files) or plain(*files))
-    pairs = [(root / "x" / f"{name}.nii", root / tree / f"{name}.nii") for tree in ("one", "two") for name in "abc"]
+    trees = (("x", "one"), ("x", "two"), ("y", "two"))
+    pairs = [(root / raw / f"{name}.nii", root / clean / f"{name}.nii") for raw, clean in trees for name in "abc"]
     check_not_released(root / "qa", pairs)
-    assert [defaced.parent.name for _, defaced in looked] == ["one", "two"]
+    assert [(original.parent.name, defaced.parent.name) for original, defaced in looked] == list(trees)
     with pytest.raises(OutputError, match=r"lie in two, the data set to be released that a\.nii belongs to"):
         check_not_released(root / "two" / "qa", pairs)

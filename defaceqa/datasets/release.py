@@ -29,7 +29,7 @@ def check_not_released(folder: Path, pairs: Iterable[tuple[File | None, File]], 
     folder : Path
         To be written into; need not be there.
     pairs : iterable of (path or None, path)
-        Original, if it is known, and defaced image. Of each folder of defaced images the first is looked at.
+        Original, if it is known, and defaced image. Of pairs from the same two folders the first is looked at.
     side_by_side : bool
         Open the folder of an image that lies there with its original and in no data set.
 
@@ -39,9 +39,10 @@ def check_not_released(folder: Path, pairs: Iterable[tuple[File | None, File]], 
     """
     target = folder.resolve()
     data_sets = [place for place in (target, *target.parents) if _is_data_set(place)]
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     for original, defaced in pairs:
-        around = os.path.dirname(defaced)  # noqa: PTH120 - a Path for each of a million files is slow
+        # text, for a Path for each of a million files is slow
+        around = tuple(os.path.dirname(file) for file in (original, defaced) if file is not None)  # noqa: PTH120
         if around in seen:
             continue
         seen.add(around)
