@@ -21,9 +21,9 @@ from defaceqa.batch import Settings, Workers, judge_pairs, run, run_batch, write
 from defaceqa.batch.cluster import ONE_CORE, _window, connected
 from defaceqa.batch.folder import locked
 from defaceqa.batch.record import record_path
-from defaceqa.batch.task import perform
+from defaceqa.batch.task import assess_pair, perform
 from defaceqa.cli import commands
-from defaceqa.datasets import pairs_in_folder
+from defaceqa.datasets import PairFiles, pairs_in_folder
 from defaceqa.datasets.scan_name import scan_name
 from defaceqa.errors import ClusterError, OutputError
 
@@ -551,6 +551,24 @@ def test_real_heads_from_the_command_line(tmp_path):
     again = defaceqa("bids", raw, tmp_path / "out", "group", "--defaced-dir", clean)
     assert again.returncode == 2
     assert again.stdout.splitlines()[0] == "2 scans: 1 pass, 0 review, 0 fail, 1 not judged"
+
+
+def test_a_mask_that_pairing_did_not_name_is_not_used_although_it_lies_in_the_data_set(tmp_path):
+    from defaceqa.datasets.brain_masks import mask_beside
+    from defaceqa.simulation.phantom import synthetic_head
+    from defaceqa.volumes import save_volume
+
+    head = synthetic_head(2.0)
+    original = tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    mask = tmp_path / "derivatives" / "masks" / "sub-01" / "anat" / "sub-01_desc-brain_mask.nii.gz"
+    for file in (original, mask):
+        file.parent.mkdir(parents=True)
+    (tmp_path / "dataset_description.json").write_text("{}")
+    save_volume(head.volume, original)
+    save_volume(head.brain, mask, affine=head.volume.affine)
+    pair = PairFiles(str(original), str(original), scan_name({"sub": "01"}, "T1w"))
+    assert mask_beside(original) == mask
+    assert assess_pair(pair, Settings()).as_dict()["brain"]["mask"] == "mean head"
 
 
 def test_participant_labels_are_taken_in_a_row_or_one_by_one():

@@ -111,6 +111,7 @@ def assess_pair(pair: PairFiles, settings: Settings) -> Assessment:
         model=_model(settings),
         evidence=False,
         one_core=True,
+        search_mask=False,  # pairing has looked: the content hash, and --brain-mask-dir, must know of every mask
     )
 
 

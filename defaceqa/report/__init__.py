@@ -5,11 +5,10 @@ which pixels of a scan may be seen.
 """
 
 from defaceqa.report.group import write_group_report
-from defaceqa.report.place import PlaceError, check_place
+from defaceqa.report.place import check_place
 from defaceqa.report.scan import write_report, write_report_from_record, write_scan, write_thumbnail
 
 __all__ = [
-    "PlaceError",
     "check_place",
     "write_group_report",
     "write_report",
