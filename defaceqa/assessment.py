@@ -8,20 +8,18 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path as FilePath
 from typing import Any
 
 from defaceqa.anatomy.registration import locate
-from defaceqa.datasets.brain_masks import mask_beside
-from defaceqa.errors import InputError
+from defaceqa.features.brain_mask import load_masked_pair
 from defaceqa.features.extract import FeatureRow, extract
 from defaceqa.model import Model, load_model
 from defaceqa.renderer import describe_renderer
 from defaceqa.verdict import Verdict, decide
-from defaceqa.volumes import Pair, Volume, load_mask, load_pair
+from defaceqa.volumes import Pair, Volume
 
 SCHEMA_VERSION = "1.0"
 """Version of the JSON below: raised when a key changes its meaning or goes away."""
@@ -104,6 +102,7 @@ def assess(
     progress: Progress | None = None,
     evidence: bool = True,
     one_core: bool = False,
+    search_mask: bool = True,
 ) -> Assessment:
     """Judge one defaced scan against its original.
 
@@ -126,6 +125,8 @@ def assess(
         Keep renders and slices (some 3 MB) for :func:`defaceqa.write_report`.
     one_core : bool
         Do one thing after the other; for many pairs at a time, with a core for each. The answer is the same.
+    search_mask : bool
+        Look for a mask in the derivatives when none is given; False for callers that have looked themselves.
 
     Returns
     -------
@@ -143,8 +144,7 @@ def assess(
     say = progress or (lambda step: None)
     model = model or load_model(criterion)
     say("reading both images")
-    pair = load_pair(original, defaced, brain_mask=brain_mask)
-    pair, mask = (pair, brain_mask) if brain_mask else _with_mask_beside(pair, original)
+    pair, mask = load_masked_pair(original, defaced, brain_mask=brain_mask, search_mask=search_mask)
     search = partial(locate, pair.original, with_brain=pair.brain is None)
     if one_core:
         features = extract(pair, anatomy=search(), progress=progress, evidence=evidence)
@@ -153,7 +153,7 @@ def assess(
             anatomy = pool.submit(search)
             features = extract(pair, anatomy=anatomy, progress=progress, evidence=evidence)
     say("deciding")
-    return judge(pair, features, model, method=method, brain_mask=os.path.basename(mask) if mask else None)  # noqa: PTH119
+    return judge(pair, features, model, method=method, brain_mask=mask)
 
 
 def judge(
@@ -172,16 +172,6 @@ def judge(
     )
     inputs = {"original": _describe(pair.original), "defaced": _describe(pair.defaced)}
     return Assessment(verdict, features, model, inputs, method, brain_mask)
-
-
-def _with_mask_beside(pair: Pair, original: Path) -> tuple[Pair, Path | None]:
-    """The pair with the brain mask of a derivative; one that does not fit is named and left alone."""
-    try:
-        found = mask_beside(FilePath(original))
-        return (pair, None) if found is None else (replace(pair, brain=load_mask(found, pair.original)), found)
-    except InputError as error:
-        note = f"note: a brain mask found beside the data was not used: {error}"
-        return replace(pair, flags=(*pair.flags, note)), None
 
 
 def _software() -> dict[str, str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from defaceqa.errors import DefaceQAError
+from defaceqa.whole_file import write_file
 
 if TYPE_CHECKING:
     from defaceqa.assessment import Assessment
@@ -25,6 +26,36 @@ EXIT_ERROR = 2
 EXIT_REVIEW = 3
 
 FILE = click.Path(path_type=Path)
+CRITERION = click.option(
+    "--criterion",
+    type=click.Choice(["lenient", "strict"]),
+    default="lenient",
+    show_default=True,
+    help="lenient: a trace of one facial feature may stay; strict: none, and most of cheeks and jaw gone.",
+)
+MODEL = click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one.")
+
+Command = Callable[..., int]
+
+
+def together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """One decorator for arguments and options that several commands share."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+for_pair = together(
+    (
+        click.argument("original", type=FILE),
+        click.argument("defaced", type=FILE),
+        click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid."),
+    )
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -56,18 +87,10 @@ def main() -> None:
 
 
 @commands.command()
-@click.argument("original", type=FILE)
-@click.argument("defaced", type=FILE)
-@click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
-@click.option(
-    "--criterion",
-    type=click.Choice(["lenient", "strict"]),
-    default="lenient",
-    show_default=True,
-    help="lenient: a trace of one facial feature may stay; strict: none, and most of cheeks and jaw gone.",
-)
+@for_pair
+@CRITERION
 @click.option("--method", help="Name of the defacing tool; written into the record.")
-@click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one.")
+@MODEL
 @click.option("--json", "json_file", type=FILE, help="Write the full record as JSON; - for standard output.")
 @click.option("--html", "html_file", type=FILE, help="Write a page with the evidence: one file, no face in it.")
 @click.option("--with-faces", is_flag=True, help="Show original and defaced head in the page, whatever the verdict.")
@@ -107,9 +130,7 @@ def predict(
 
 
 @commands.command()
-@click.argument("original", type=FILE)
-@click.argument("defaced", type=FILE)
-@click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
+@for_pair
 @click.option(
     "--set",
     "feature_set",
@@ -132,11 +153,9 @@ def extract(original: Path, defaced: Path, brain_mask: Path | None, feature_set:
 
 
 @commands.command()
-@click.argument("original", type=FILE)
-@click.argument("defaced", type=FILE)
-@click.option("--brain-mask", type=FILE, help="Mask of the brain on the original's grid.")
-@click.option("--criterion", type=click.Choice(["lenient", "strict"]), default="lenient", show_default=True)
-@click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one.")
+@for_pair
+@CRITERION
+@MODEL
 @click.option("--out", type=FILE, help="Write the picture: .png, .pdf or .svg.")
 @click.option("--tsv", type=FILE, default="-", show_default=True, help="Table of the values; - for standard output.")
 def explain(
@@ -249,17 +268,10 @@ def simulate(
     return 0
 
 
-CRITERION = click.option(
-    "--criterion",
-    type=click.Choice(["lenient", "strict"]),
-    default="lenient",
-    show_default=True,
-    help="lenient: a trace of one facial feature may stay; strict: none, and most of cheeks and jaw gone.",
-)
 MANY = (
     CRITERION,
     click.option("--method", help="Name of the defacing tool, for pairs that do not say theirs."),
-    click.option("--model", "model_folder", type=FILE, help="Model folder to use instead of the shipped one."),
+    MODEL,
     click.option("--brain-mask-dir", type=FILE, help="Where brain masks lie, named as in BIDS or X_brainmask."),
     click.option(
         "--workers", type=click.IntRange(min=1), help="Processes, a core each.  [default: as cores and memory allow]"
@@ -268,13 +280,7 @@ MANY = (
     click.option("--html", is_flag=True, help="Also write a page per scan, and one for all: no face in them."),
     click.option("--with-faces", is_flag=True, help="Show original and defaced head in pages, whatever the verdict."),
 )
-
-
-def for_many(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options that all commands over many scans share."""
-    for option in reversed(MANY):
-        command = option(command)
-    return command
+for_many = together(MANY)
 
 
 @commands.command()
@@ -515,13 +521,8 @@ def _text(path: Path | None) -> str | None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write to a file, beside it first and then renamed, or to standard output for ``-``."""
+    """Write to a file, or to standard output for ``-``."""
     if str(path) == "-":
         click.echo(text, nl=False)
-        return
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    else:
+        write_file(text, path)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 from pathlib import Path
 
 from defaceqa.assessment import Assessment
 from defaceqa.errors import InputError
+from defaceqa.whole_file import replacing
 
 SHOWN = 12
 """Features shown apart; the rest is one bar."""
@@ -79,9 +79,5 @@ def draw_explanation(assessment: Assessment, file: Path) -> None:
     axis.set_xlabel("log-odds of insufficient (lines: pass up to, fail from; dotted: before anything is known)")
     axis.set_title(f"{assessment.inputs['defaced']['name']}: {face.verdict}, {face.probability:.1%} insufficient "
                    f"({face.criterion})", fontsize=10)  # fmt: skip
-    partial = file.with_name(f".{os.getpid()}.{file.name}")
-    try:
+    with replacing(file) as partial:
         figure.savefig(partial, dpi=120, format=file.suffix[1:].lower())
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from defaceqa.anatomy.template import load_template
 from defaceqa.features.original import MeasuredOriginal
 from defaceqa.renders import camera_focus_mm, paint_views
 from defaceqa.volumes import load_volume
+from defaceqa.whole_file import replacing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,19 +73,10 @@ def inspect(original: str | os.PathLike[str], picture: str | os.PathLike[str]) -
     volume = load_volume(Path(original))
     anatomy = locate(volume)
     measured = MeasuredOriginal(volume)
-    save(_sheet(_faces(measured, anatomy), _slices(measured, anatomy), volume.name, anatomy), Path(picture))
+    sheet = _sheet(_faces(measured, anatomy), _slices(measured, anatomy), volume.name, anatomy)
+    with replacing(Path(picture), private=True) as partial:
+        sheet.save(partial, "PNG")
     return anatomy
-
-
-def save(sheet: Image.Image, target: Path) -> None:
-    """Write a picture that only its owner can read; beside first, then renamed."""
-    partial = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as stream:
-            sheet.save(stream, "PNG")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _faces(measured: MeasuredOriginal, anatomy: Anatomy) -> list[ByteArray]:

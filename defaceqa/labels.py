@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from defaceqa.errors import LabelError
+from defaceqa.whole_file import write_file
 
 SUFFICIENT, INSUFFICIENT = 0, 1
 """The two labels: the face (or brain) is as it should be, or it is not."""
@@ -82,15 +82,12 @@ def read_labels(path: str | Path) -> list[Label]:
 
 
 def write_labels(labels: Iterable[Label], path: str | Path) -> None:
-    """Write a label table under a temporary name, then move it into place."""
-    file = Path(path)
+    """Write a label table; a table of before stays as it was when that fails."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([["" if value is None else value for value in _values(label)] for label in labels])
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(text.getvalue(), encoding="utf-8")
-    temporary.replace(file)
+    write_file(text.getvalue(), Path(path))
 
 
 def latest(labels: Iterable[Label]) -> list[Label]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,14 +118,10 @@ def render_views(surfaces: list[Surface], focus_mm: NDArray[np.float64]) -> list
     RenderError
         When no off-screen renderer works on this machine.
     """
-    prepare_environment()
-    plotter = _plotter()
-    try:
+    with _window() as plotter:
         views = [_render(plotter, surface, focus_mm) for surface in surfaces]
         describe_renderer(plotter)  # noted while a window is open: opening another one for it would cost half a second
         return views
-    finally:
-        plotter.close()
 
 
 def paint_views(
@@ -149,24 +147,27 @@ def paint_views(
     RenderError
         When no off-screen renderer works on this machine.
     """
-    prepare_environment()
-    plotter = _plotter()
-    try:
+    with _window() as plotter:
         mesh = _mesh(surface)
         mesh.point_data["colour"] = colours
-        actor = plotter.add_mesh(
-            mesh, scalars="colour", rgb=True, ambient=SETTINGS.ambient, diffuse=SETTINGS.diffuse, specular=0.0,
-            smooth_shading=False, reset_camera=False, render=False,
-        )  # fmt: skip
-        actor.prop.interpolation = "Phong"
+        _add(plotter, mesh, scalars="colour", rgb=True)
         return [_colour_picture(plotter, focus_mm, VIEWS[view]) for view in views]
-    finally:
-        plotter.close()
 
 
 def silhouettes(*views: ByteArray) -> BoolArray:
     """Pixels where at least one of the renders shows the head, shape (5, 512, 512)."""
     return np.asarray(np.any([view != BACKGROUND for view in views], axis=0))
+
+
+@contextmanager
+def _window() -> Iterator[pyvista.Plotter]:
+    """An empty off-screen window with the light of all pictures, closed at the end."""
+    prepare_environment()
+    plotter = _plotter()
+    try:
+        yield plotter
+    finally:
+        plotter.close()
 
 
 def _plotter() -> pyvista.Plotter:
@@ -186,20 +187,25 @@ def _render(plotter: pyvista.Plotter, surface: Surface, focus_mm: NDArray[np.flo
     shape = (len(VIEWS), SETTINGS.size_px, SETTINGS.size_px)
     if len(surface.faces) == 0:
         return np.full(shape, BACKGROUND, np.uint8)
+    actor = _add(plotter, _mesh(surface), color=(SETTINGS.surface_grey,) * 3)
+    pictures = [_picture(plotter, focus_mm, direction) for direction in VIEWS.values()]
+    plotter.remove_actor(actor, render=False)
+    return np.stack(pictures)
+
+
+def _add(plotter: pyvista.Plotter, mesh: pyvista.PolyData, **colour: Any) -> pyvista.Actor:
     actor = plotter.add_mesh(
-        _mesh(surface),
-        color=(SETTINGS.surface_grey,) * 3,
+        mesh,
         ambient=SETTINGS.ambient,
         diffuse=SETTINGS.diffuse,
         specular=0.0,
         smooth_shading=False,
         reset_camera=False,
         render=False,
+        **colour,
     )
     actor.prop.interpolation = "Phong"  # uses the gradient normals the mesh carries
-    pictures = [_picture(plotter, focus_mm, direction) for direction in VIEWS.values()]
-    plotter.remove_actor(actor, render=False)
-    return np.stack(pictures)
+    return actor
 
 
 def _mesh(surface: Surface) -> pyvista.PolyData:

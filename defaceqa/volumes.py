@@ -32,6 +32,7 @@ from scipy import ndimage
 
 from defaceqa.errors import InputError
 from defaceqa.head import check_is_head, head_mask, head_threshold
+from defaceqa.whole_file import replacing
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -230,7 +231,7 @@ def load_mask(path: str | os.PathLike[str], grid: Volume) -> BoolArray:
 
 
 def save_volume(volume: Volume | NDArray[Any], path: str | os.PathLike[str], *, affine: Any = None) -> None:
-    """Write a volume or an array as NIfTI: beside the target first, then renamed, so that no half file is left.
+    """Write a volume or an array as NIfTI; a file of before stays as it was when that fails.
 
     Parameters
     ----------
@@ -245,12 +246,8 @@ def save_volume(volume: Volume | NDArray[Any], path: str | os.PathLike[str], *, 
     data = volume.data if isinstance(volume, Volume) else volume
     matrix = volume.affine if isinstance(volume, Volume) else np.asarray(affine, dtype=np.float64)
     stored = data.astype(np.uint8) if data.dtype == bool else data
-    partial = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
+    with replacing(target) as partial:
         nib.save(nib.Nifti1Image(stored, matrix), partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def onto_grid(moving: Volume, grid: Volume) -> Volume:

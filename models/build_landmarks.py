@@ -17,6 +17,7 @@ from defaceqa.anatomy.patches import LANDMARKS
 from defaceqa.simulation.landmarks import Points, careful_landmarks
 from defaceqa.simulation.painting import load_painted
 from defaceqa.volumes import Volume, load_volume
+from defaceqa.whole_file import replacing
 
 COLUMNS = ("head_id", "subject", "landmark", "x_mm", "y_mm", "z_mm", "status")
 CORRECTIONS = Path(__file__).parent.parent / "data" / "labels" / "landmark_corrections.tsv"
@@ -101,14 +102,12 @@ def _rows(head_id: str, subject: str, found: Points, corrected: dict[str, dict[s
 
 
 def write_rows(rows: list[dict[str, Any]], out: Path) -> None:
-    """Write the table beside the target, then rename."""
+    """Write the table whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}")
-    with partial.open("w", newline="") as stream:
+    with replacing(out) as partial, partial.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, delimiter="\t", lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    partial.replace(out)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from defaceqa.batch import Pages, Settings, Workers, judge_pairs, run, run_batch
 from defaceqa.batch.cluster import ONE_CORE, _window, connected
 from defaceqa.batch.folder import locked
 from defaceqa.batch.record import record_path
-from defaceqa.batch.task import perform
+from defaceqa.batch.task import assess_pair, perform
 from defaceqa.cli import commands
-from defaceqa.datasets import pairs_in_folder
+from defaceqa.datasets import PairFiles, pairs_in_folder
 from defaceqa.datasets.scan_name import scan_name
 from defaceqa.errors import ClusterError, OutputError
 from defaceqa.report import is_drawn
@@ -469,7 +469,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("signal_number", "pages"), [(signal.SIGTERM, None), (signal.SIGKILL, None), (signal.SIGTERM, Pages())]
+    ("signal_number", "pages"), [(signal.SIGTERM, None), (signal.SIGKILL, None), (signal.SIGKILL, Pages())]
 )
 def test_a_run_that_is_stopped_continues_to_the_same_bytes(tmp_path, here, signal_number, pages):
     count = 16 if pages else 40
@@ -562,6 +562,24 @@ def test_real_heads_from_the_command_line(tmp_path):
     assert "show people's faces" in again.stderr
     assert is_drawn(record, tmp_path / "out", "sub-01_T1w", with_faces=False)
     assert stat.S_IMODE((tmp_path / "out" / "group_T1w.html").stat().st_mode) == 0o600
+
+
+def test_a_mask_that_pairing_did_not_name_is_not_used_although_it_lies_in_the_data_set(tmp_path):
+    from defaceqa.datasets.brain_masks import mask_beside
+    from defaceqa.simulation.phantom import synthetic_head
+    from defaceqa.volumes import save_volume
+
+    head = synthetic_head(2.0)
+    original = tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    mask = tmp_path / "derivatives" / "masks" / "sub-01" / "anat" / "sub-01_desc-brain_mask.nii.gz"
+    for file in (original, mask):
+        file.parent.mkdir(parents=True)
+    (tmp_path / "dataset_description.json").write_text("{}")
+    save_volume(head.volume, original)
+    save_volume(head.brain, mask, affine=head.volume.affine)
+    pair = PairFiles(str(original), str(original), scan_name({"sub": "01"}, "T1w"))
+    assert mask_beside(original) == mask
+    assert assess_pair(pair, Settings()).as_dict()["brain"]["mask"] == "mean head"
 
 
 def test_participant_labels_are_taken_in_a_row_or_one_by_one():

@@ -22,7 +22,7 @@ from defaceqa.batch.settings import basis_of
 from defaceqa.batch.task import Task, perform
 from defaceqa.cli import commands
 from defaceqa.errors import OutputError
-from defaceqa.report import PlaceError, write_group_report
+from defaceqa.report import write_group_report
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -134,7 +134,7 @@ def test_nothing_shows_a_judgement_that_does_not_hold_any_more(tmp_path, text, p
 
 @pytest.mark.parametrize(
     ("step", "time_of_death"),
-    [(step, time) for step, times in {"report.drawn.write_file": (1, 2, 3, 4), "batch.run.write_whole": (1, 2)}.items()
+    [(step, time) for step, times in {"report.drawn._write": (1, 2, 3, 4), "batch.run.write_whole": (1, 2)}.items()
      for time in times],
 )  # fmt: skip
 def test_a_run_that_dies_between_any_two_files_continues_to_the_same_bytes(tmp_path, monkeypatch, step, time_of_death):
@@ -167,7 +167,7 @@ def test_pages_are_refused_in_a_data_set_of_originals_and_defaced_but_not_in_its
     if not refused:
         assert draw(root, root / place).pages
         return
-    with pytest.raises(PlaceError, match="data set to be released"):
+    with pytest.raises(OutputError, match="data set to be released"):
         draw(root, root / place)
     assert (files(root), sorted(root.rglob("*/"))) == (before, folders)
 

@@ -15,7 +15,7 @@ from defaceqa.cli import commands
 from defaceqa.features import FEATURES
 from defaceqa.simulation.corpus import simulate_head
 from defaceqa.simulation.phantom import synthetic_head
-from defaceqa.volumes import save_volume
+from defaceqa.volumes import load_volume, save_volume
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,22 @@ def test_extract_writes_one_row_with_all_features(files):
     assert set(FEATURES) <= set(rows[0])
     assert float(rows[0]["brain_removed_ml"]) == pytest.approx(0, abs=0.5)
     assert np.isfinite(float(rows[0]["residual_nose"]))
+
+
+def test_extract_takes_the_mask_of_a_bids_derivative_as_predict_does(files, tmp_path):
+    """A mask that says all of the head is brain: with it, the face that is gone counts as removed brain."""
+    anat, masks = tmp_path / "sub-01" / "anat", tmp_path / "derivatives" / "masks" / "sub-01" / "anat"
+    for folder in (anat, masks):
+        folder.mkdir(parents=True)
+    (tmp_path / "dataset_description.json").write_text("{}")
+    (anat / "sub-01_T1w.nii.gz").write_bytes((files / "original.nii.gz").read_bytes())
+    head = load_volume(files / "original.nii.gz")
+    save_volume(head.data > 0.2 * head.data.max(), masks / "sub-01_desc-brain_mask.nii.gz", affine=head.affine)
+    pair = (anat / "sub-01_T1w.nii.gz", files / "good.nii.gz")
+    (row,) = csv.DictReader(io.StringIO(run("extract", *pair).stdout), delimiter="\t")
+    record = json.loads(run("predict", *pair, "--json", "-").stdout)
+    assert float(row["brain_removed_ml"]) > 50
+    assert float(row["brain_removed_ml"]) == pytest.approx(record["features"]["brain_removed_ml"])
 
 
 def test_extract_gives_the_papers_own_numbers_apart(files):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import re
 import stat
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from assessments import assessment, noise
 from PIL import Image
 
 from defaceqa import assess, write_report
-from defaceqa.report import PlaceError, check_place, draw_scan, is_drawn, write_report_from_record, write_scan
+from defaceqa.errors import OutputError
+from defaceqa.report import check_place, draw_scan, is_drawn, write_report_from_record, write_scan
 from defaceqa.report.colours import BESIDE_REGIONS, UNKNOWN, region_colour
 from defaceqa.report.mean_head import head_views
 from defaceqa.report.pictures import may_be_seen
@@ -183,13 +186,13 @@ def test_no_page_is_written_into_the_data_set_to_be_released(tmp_path, report, o
     if not refused:
         check_place(*places)
         return
-    with pytest.raises(PlaceError, match=r"data set to be released.*Give another folder\.") as caught:
+    with pytest.raises(OutputError, match=r"data set to be released.*Give another folder\.") as caught:
         check_place(*places)
     assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_page_in_a_folder_that_is_not_there_is_refused_with_a_sentence(tmp_path):
-    with pytest.raises(PlaceError, match=r"^The folder .* is not there; make it, or give another one\.$"):
+    with pytest.raises(OutputError, match=r"^The folder .* is not there; make it, or give another one\.$"):
         write_report(assessment("pass"), tmp_path / "no" / "report.html")
 
 
@@ -198,7 +201,7 @@ def test_writing_into_the_released_data_set_leaves_nothing_behind(failed, files)
     (files / "dataset_description.json").write_text("{}")
     before = sorted(files.iterdir())
     try:
-        with pytest.raises(PlaceError):
+        with pytest.raises(OutputError):
             write_report(found, files / "report.html")
         assert sorted(files.iterdir()) == before
     finally:
@@ -240,6 +243,12 @@ def test_a_page_says_what_the_record_says(kind):
     assert record["model"]["sha256"] in html
     assert "plate" in html
     assert "This is not anonymity" in html
+
+
+def test_a_brain_that_was_not_found_is_said_in_the_place_of_its_slices():
+    html = page("review", brain_ml=math.nan, evidence=replace(noise(), sections=()))
+    assert "Not shown: the brain was not found, so it was not judged." in html
+    assert "mask" not in html.partition('id="slices"')[2].partition("</section>")[0]
 
 
 def test_the_record_alone_gives_the_same_page_without_pictures(tmp_path):

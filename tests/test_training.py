@@ -15,6 +15,7 @@ from defaceqa.errors import LabelError
 from defaceqa.features.table import FACE_FEATURES
 from defaceqa.model import load_model
 from defaceqa.training import PAPER_4, TrainingResult, monotone_directions, read_table, train
+from defaceqa.training.artefact import write_folder
 from defaceqa.training.calibration import calibrate, fit_sigmoid
 from defaceqa.training.candidates import CANDIDATES, Rows, fit, log_odds
 from defaceqa.training.folds import check_folds, fold_numbers, grouped_folds
@@ -487,6 +488,18 @@ def test_without_matplotlib_training_goes_on_and_says_so(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert draw(tmp_path, table, COLUMNS, {}, ("defaceqa", "xgb"), {}) == (NO_PICTURES,)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_of_a_model_are_all_written_before_one_is_moved_and_its_card_goes_last(tmp_path, monkeypatch) -> None:
+    moved, move = [], Path.replace
+
+    def noted(self: Path, target: Path) -> Path:
+        moved.append((target.name, len(list(tmp_path.iterdir()))))
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    write_folder(tmp_path, {"model.json": "{}", "scores.tsv": "", "card.json": "{}"})
+    assert moved == [("model.json", 3), ("scores.tsv", 3), ("card.json", 3)]
 
 
 def test_other_names_for_the_same_people_change_no_model(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from defaceqa.batch.comparison import REGION, Comparison
 from defaceqa.batch.folder import refusing
 from defaceqa.batch.group import UNJUDGED
 from defaceqa.errors import InputError, OutputError
+from defaceqa.whole_file import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,13 +58,8 @@ def plot(comparison: Comparison, file: Path) -> None:
     rates.invert_yaxis()
     figure.legend(*rates.get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False)
     figure.legend(*regions.get_legend_handles_labels(), loc="outside lower right", ncols=7, frameon=False, fontsize=8)
-    partial = file.with_name(f".{file.name}.partial")
-    with refusing(file):
-        try:
-            figure.savefig(partial, format=kind, dpi=150)
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
+    with refusing(file), replacing(file) as partial:
+        figure.savefig(partial, format=kind, dpi=150)
 
 
 def _rates(axes: Axes, rows: list[dict[str, Any]]) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 from defaceqa.datasets import PairFiles
+from defaceqa.datasets.release import DESCRIPTION, check_not_released
 from defaceqa.errors import OutputError
+from defaceqa.whole_file import replacing
 
-DESCRIPTION = "dataset_description.json"
 NAME = "DefaceQA"
 BIDS_VERSION = "1.10.0"
 STATE = ".defaceqa"
@@ -48,28 +48,7 @@ def check_place(out: Path, originals: Path | None, defaced: Path | None, pairs: 
         )
     if originals is not None and place == originals.resolve():
         raise OutputError(f"{out.name} is the data set itself; choose another folder, say its derivatives/defaceqa.")
-    above = {place, *place.parents}
-    data_sets = [folder for folder in above if (folder / DESCRIPTION).is_file()]
-    seen: set[str] = set()
-    for pair in pairs:
-        folder = os.path.dirname(pair.defaced)  # noqa: PTH120 - a Path for each of a million files is slow
-        if folder not in seen:
-            seen.add(folder)
-            _check_released(place, Path(folder).resolve(), pair, above, data_sets)
-
-
-def _check_released(place: Path, folder: Path, pair: PairFiles, above: set[Path], data_sets: Sequence[Path]) -> None:
-    """Not beside a defaced scan, nor in a BIDS data set that holds defaced scans and not their originals."""
-    released = [folder] if folder in above else []
-    around = [data_set for data_set in data_sets if folder.is_relative_to(data_set)]
-    if around:
-        original = Path(pair.original).resolve()
-        released += [data_set for data_set in around if not original.is_relative_to(data_set)]
-    if released:
-        raise OutputError(
-            f"{place.name} lies inside {released[0].name}, which holds defaced scans to be released; results tell "
-            "about the originals. Choose a folder outside."
-        )
+    check_not_released(out, ((pair.original, pair.defaced) for pair in pairs))
 
 
 @contextmanager
@@ -182,19 +161,10 @@ def write_whole(file: Path, text: str, out: Path) -> None:
 @contextmanager
 def writing_whole(file: Path, out: Path) -> Iterator[IO[str]]:
     """The same for a file that is written bit by bit."""
-    # Always the same name: what a killed run left half-written is written over by the next.
-    partial = file.with_name(f".{file.name}.partial")
     with refusing(out):
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("w", encoding="utf-8", newline="\n") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(file)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        with replacing(file, lasting=True) as partial, partial.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
 
 
 @contextmanager

@@ -6,9 +6,7 @@ network file system shows the group level a folder older than it is.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +14,6 @@ from defaceqa.batch.folder import refusing
 from defaceqa.batch.settings import Pages
 from defaceqa.batch.task import Done
 from defaceqa.datasets import PairFiles
-
-
-def check_page_place(out: Path, pairs: Sequence[PairFiles]) -> None:
-    """Refuse a folder that reports must not be written into; it is then left as it was found.
-
-    Raises
-    ------
-    PlaceError, OutputError
-    """
-    from defaceqa.report import check_place
-
-    folders = {(os.path.dirname(pair.original), os.path.dirname(pair.defaced)): pair for pair in pairs}  # noqa: PTH120
-    with refusing(out), _made(out):
-        for pair in folders.values():
-            check_place(out / "group.html", Path(pair.original), Path(pair.defaced))
 
 
 def keep_pages(done: Done, out: Path) -> None:
@@ -66,17 +49,3 @@ def write_group_pages(out: Path, pages: Pages) -> tuple[str, ...]:
     from defaceqa.report import write_group_report
 
     return tuple(page.name for page in write_group_report(out, with_faces=pages.with_faces))
-
-
-@contextmanager
-def _made(out: Path) -> Iterator[None]:
-    """The folder is there within, and is gone again when it is refused."""
-    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for folder in missing:
-            with suppress(OSError):
-                folder.rmdir()
-        raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from defaceqa.batch.cluster import connected, performed
 from defaceqa.batch.folder import check_place, describe, locked, refusing, write_whole
 from defaceqa.batch.group import Counts, write_tables
-from defaceqa.batch.pages import check_page_place, has_pages, keep_pages, write_group_pages
+from defaceqa.batch.pages import has_pages, keep_pages, write_group_pages
 from defaceqa.batch.record import known_content, read_record, record_path
 from defaceqa.batch.settings import Basis, Pages, Settings, Workers, basis_of
 from defaceqa.batch.stopping import stoppable
@@ -87,13 +87,11 @@ def run_batch(
     Raises
     ------
     OutputError
-        The folder cannot be written, or another run writes there.
-    PlaceError
-        Pages were asked for, and the folder is part of the data set to be released.
+        The folder cannot be written, is to be released, or another run writes there.
     ClusterError, ModelError, RenderError
         Nobody can work.
     """
-    _check(pairing, out, originals, defaced, pages)
+    check_place(out, originals, defaced, pairing.pairs)
     basis = basis_of(settings)
     with stoppable(), locked(out):
         describe(out, basis.version)
@@ -125,7 +123,7 @@ def judge_pairs(
 
     Others are as for :func:`run_batch`.
     """
-    _check(pairing, out, originals, defaced, pages)
+    check_place(out, originals, defaced, pairing.pairs)
     basis = basis_of(settings)
     with stoppable(), locked(out, only):
         describe(out, basis.version)
@@ -176,16 +174,10 @@ def write_group(
     """
     from importlib.metadata import version
 
-    _check(pairing, out, originals, defaced, pages)
+    check_place(out, originals, defaced, pairing.pairs)
     with stoppable(), locked(out):
         describe(out, version("defaceqa"))
         return _group(pairing, out, pages)
-
-
-def _check(pairing: Pairing, out: Path, originals: Path | None, defaced: Path | None, pages: Pages | None) -> None:
-    check_place(out, originals, defaced, pairing.pairs)
-    if pages is not None:
-        check_page_place(out, pairing.pairs)
 
 
 def _judge(tasks: Iterator[Task], total: int, out: Path, workers: Workers, told: Told | None) -> Tally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from defaceqa.datasets.pairing import refuse_ambiguity
+from defaceqa.datasets.release import DESCRIPTION
 from defaceqa.datasets.scan_name import bids_entities, same_key, stem_of
 from defaceqa.errors import InputError
 
@@ -103,7 +104,7 @@ def mask_beside(original: Path) -> Path | None:
     stem = stem_of(original.name)
     if stem is None or bids_entities(stem) is None:
         return None
-    roots = [folder for folder in original.parents if (folder / "dataset_description.json").is_file()]
+    roots = [folder for folder in original.parents if (folder / DESCRIPTION).is_file()]
     for root in roots[:1]:
         masks = BrainMasks((root, *brain_masks(root, None).folders))
         found = masks.find(str(original.parent.relative_to(root)), stem)

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from defaceqa import renders
 from defaceqa.anatomy.registration import locate
+from defaceqa.features.brain_mask import load_masked_pair
 from defaceqa.features.extract import extract, pair_surfaces, working_pair
 from defaceqa.features.table import FEATURES
-from defaceqa.volumes import Pair, load_pair
+from defaceqa.volumes import Pair
 
 Row = Mapping[str, str | float]
 Progress = Callable[[str], None]
@@ -34,7 +35,9 @@ def measure(
 
     Parameters
     ----------
-    original, defaced, brain_mask : path
+    original, defaced : path
+    brain_mask : path, optional
+        Found as :func:`defaceqa.assess` finds it when not given.
     feature_set : {"full", "paper-ism"}
         ``paper-ism``: the four numbers of image-similarity-measures, on the same renders.
     progress : callable, optional
@@ -52,10 +55,11 @@ def measure(
     """
     say = progress or (lambda step: None)
     say("reading both images")
-    pair = load_pair(original, defaced, brain_mask=brain_mask)
+    paper = feature_set == "paper-ism"  # which knows no brain
+    pair, _ = load_masked_pair(original, defaced, brain_mask=brain_mask, search_mask=not paper)
     row: dict[str, str | float] = {"original": pair.original.name, "defaced": pair.defaced.name}
     row["settings_hash"] = renders.settings_hash()
-    if feature_set == "paper-ism":
+    if paper:
         say("rendering five views")
         return row | _paper_ism(pair)
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -6,12 +6,11 @@ which pixels of a scan may be seen.
 
 from defaceqa.report.drawn import DrawnScan, draw_scan, is_drawn, remove_scan, write_scan
 from defaceqa.report.group import write_group_report
-from defaceqa.report.place import PlaceError, check_place
+from defaceqa.report.place import check_place
 from defaceqa.report.scan import write_report, write_report_from_record
 
 __all__ = [
     "DrawnScan",
-    "PlaceError",
     "check_place",
     "draw_scan",
     "is_drawn",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from defaceqa.report.page import write_file
 from defaceqa.report.pictures import may_be_seen, thumbnail
 from defaceqa.report.scan import is_page_of, scan_page, source_of
 from defaceqa.report.scans import FIGURES
+from defaceqa.whole_file import replacing
 
 if TYPE_CHECKING:
     from defaceqa.assessment import Assessment
@@ -64,7 +64,8 @@ def write_scan(drawn: DrawnScan, folder: Path, name: str) -> None:
     ----------
     drawn : DrawnScan
     folder : Path
-        Where the group page will lie; the caller has seen to it that it is no data set to be released.
+        Where the group page will lie; the caller writes there alone, and has seen to it that it is no data set to be
+        released.
     name : str
         ``sub-01_T1w``.
     """
@@ -73,8 +74,8 @@ def write_scan(drawn: DrawnScan, folder: Path, name: str) -> None:
         picture.unlink(missing_ok=True)
     else:
         picture.parent.mkdir(exist_ok=True)
-        write_file(drawn.picture, picture, private=drawn.private)
-    write_file(drawn.html, page, private=drawn.private)
+        _write(drawn.picture, picture, drawn.private)
+    _write(drawn.html.encode(), page, drawn.private)
 
 
 def remove_scan(folder: Path, name: str) -> None:
@@ -88,6 +89,11 @@ def is_drawn(record: Mapping[str, Any], folder: Path, name: str, *, with_faces: 
     page, picture = _files(folder, name)
     source = source_of(has_evidence=True, with_faces=with_faces)
     return is_page_of(record, page, source) and picture.is_file() == may_be_seen(record, with_faces=with_faces).defaced
+
+
+def _write(content: bytes, file: Path, private: bool) -> None:
+    with replacing(file, private=private, lasting=True) as partial:
+        partial.write_bytes(content)
 
 
 def _files(folder: Path, name: str) -> tuple[Path, Path]:

@@ -13,9 +13,10 @@ from defaceqa.features.table import FEATURES
 from defaceqa.report import words
 from defaceqa.report.colours import grade, region_colour
 from defaceqa.report.mean_head import REGION_WORDS, head_views
-from defaceqa.report.page import render_page, write_file
+from defaceqa.report.page import render_page
 from defaceqa.report.scan import is_page_of, write_report_from_record
 from defaceqa.report.scans import FIGURES, ScanRow, read_scans
+from defaceqa.whole_file import write_file
 
 ORDER = ("fail", "error", "review", "pass")
 """Verdicts, worst first."""

@@ -1,21 +1,16 @@
-"""From a dictionary to a page: Jinja with escaping on, one file, readable by the owner alone when it shows faces."""
+"""From a dictionary to a page: Jinja with escaping on, all in one text."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import jinja2
-
-PRIVATE = 0o600
-"""Mode of a file that shows a face."""
 
 
 def render_page(
@@ -50,19 +45,6 @@ def render_page(
         scripts=[Markup(text) for text in code],
         script_hashes=hashes,
     )
-
-
-def write_file(content: str | bytes, path: Path, *, private: bool) -> None:
-    """Write beside the file first, then rename; private files are the owner's alone from their first byte."""
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE if private else 0o666)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)

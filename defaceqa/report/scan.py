@@ -14,9 +14,10 @@ from defaceqa.features.table import FEATURES
 from defaceqa.report import words
 from defaceqa.report.colours import region_colour
 from defaceqa.report.mean_head import coloured_views, region_rows
-from defaceqa.report.page import render_page, write_file
+from defaceqa.report.page import render_page
 from defaceqa.report.pictures import may_be_seen, section_pictures, view_pictures
 from defaceqa.report.place import check_place
+from defaceqa.whole_file import write_file
 
 if TYPE_CHECKING:
     from defaceqa.assessment import Assessment
@@ -57,7 +58,7 @@ def write_report(assessment: Assessment, path: str | os.PathLike[str], *, with_f
 
     Raises
     ------
-    PlaceError
+    OutputError
         The file would lie in the data set that is to be released.
     """
     target, evidence = Path(path), assessment.features.evidence
@@ -67,7 +68,7 @@ def write_report(assessment: Assessment, path: str | os.PathLike[str], *, with_f
 
 def write_report_from_record(record: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Write the page of one scan from its JSON record alone: the mean head and all numbers, no picture of the scan."""
-    write_file(scan_page(record, None), Path(path), private=False)
+    write_file(scan_page(record, None), Path(path))
 
 
 def record_mark(record: Mapping[str, Any]) -> str:

@@ -1,4 +1,7 @@
-"""Adapters of the defacing tools people have installed: the exact command line of each, run on a temporary copy."""
+"""Whole defacing programs, as people have them on PATH: a corpus made on such a machine holds its own tools' results.
+
+All are called alike, image in and image out; what differs is the command line, spelt out here for each.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def command_line(program: str, original: Path, defaced: Path) -> list[str]:
 
 
 def run_tool(program: str, volume: Volume) -> FloatArray:
-    """Deface a volume with an installed tool.
+    """Deface a volume with an installed program.
 
     Parameters
     ----------

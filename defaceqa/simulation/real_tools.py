@@ -1,6 +1,8 @@
-"""Real defacing tools, run as their users run them; each adapter shows the exact command line.
+"""Published methods made to run anywhere, so that every corpus can hold them: no FSL, FreeSurfer or AFNI is needed.
 
-A tool or file that is not installed raises :class:`ToolMissingError`; callers skip that outcome with a notice.
+Quickshear is run as it is, with a brain mask that is known here. Of PyDeface and mridefacer only the template and the
+mask are taken, and niimath lays them on. What is not installed raises :class:`ToolMissingError`; callers skip that
+outcome with a notice.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from defaceqa.errors import InputError
 from defaceqa.simulation.corpus import installed_tools
 from defaceqa.simulation.originals import find_originals, with_variations
 from defaceqa.simulation.table import Progress, Recipe, build_table
+from defaceqa.whole_file import write_file
 
 TABLE = "training.tsv"
 IMAGES = "images"
@@ -137,6 +138,4 @@ def _write_list(out: Path, rows: list[dict[str, str]]) -> None:
                 row["subject"], row["method"], row["label_lenient"], row["label_strict"],
             )
         )  # fmt: skip
-    partial = out / ".pairs.tsv"
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    partial.replace(out / "pairs.tsv")
+    write_file(text.getvalue(), out / "pairs.tsv")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import logging
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from defaceqa.renders import settings_hash
 from defaceqa.simulation.corpus import Defacing, choose_outcomes, installed_tools, simulate_head
 from defaceqa.simulation.originals import Original
 from defaceqa.volumes import Pair, Volume, save_volume
+from defaceqa.whole_file import write_file
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ def write_shard(head: Original, shard: Path, recipe: Recipe, images: Path | None
         ]
     except DefaceQAError as error:
         return head.head_id, str(error)
-    _write(shard, feature_table(rows) if rows else "\t".join(COLUMNS) + "\n")
+    write_file(feature_table(rows) if rows else "\t".join(COLUMNS) + "\n", shard)
     return head.head_id, ""
 
 
@@ -198,7 +198,7 @@ def _saved(made: Defacing, original: Volume, images: Path | None, pair: str) -> 
 def _check_recipe(file: Path, recipe: Recipe) -> None:
     """Refuse to go on with other settings than those the shards were made with."""
     if not file.exists():
-        _write(file, recipe.to_json())
+        write_file(recipe.to_json(), file)
     elif file.read_text(encoding="utf-8") != recipe.to_json():
         raise LabelError(
             f"{file.parent.name} was begun with other settings ({file.read_text(encoding='utf-8').strip()}); "
@@ -240,12 +240,5 @@ def _join(shards: Sequence[Path], out: Path) -> int:
     lines = ["\t".join(COLUMNS)]
     for shard in shards:
         lines += shard.read_text(encoding="utf-8").splitlines()[1:]
-    _write(out, "\n".join(lines) + "\n")
+    write_file("\n".join(lines) + "\n", out)
     return len(lines) - 1
-
-
-def _write(file: Path, text: str) -> None:
-    """Write beside the target, then rename: no half table is ever left."""
-    partial = file.with_name(f".{os.getpid()}.{file.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)

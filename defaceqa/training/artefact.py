@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from defaceqa.model.card import Column
 from defaceqa.model.linear import Linear
+from defaceqa.whole_file import replacing
 
 Floats = NDArray[np.float64]
 
@@ -71,21 +72,15 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_folder(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files under temporary names, then move all into place in the order given.
+    """Write all files, then move them into place in the order given.
 
     The card goes last: a run cut short between two moves leaves a card whose sha256 does not fit, which loading
     refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = {name: folder / f".{name}.{os.getpid()}" for name in files}
-    try:
-        for name, text in files.items():
-            temporary[name].write_text(text, encoding="utf-8", newline="\n")
-        for name in files:
-            temporary[name].replace(folder / name)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+    with ExitStack() as stack:  # which leaves last what it entered first
+        for name, text in reversed(list(files.items())):
+            stack.enter_context(replacing(folder / name)).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _linear(estimator: Any, columns: Sequence[str]) -> Linear:

@@ -44,20 +44,12 @@ def leave_one_method_out(
     list of dict
         One row per method, then one for all rows.
     """
-    from joblib import Parallel, delayed
-
     methods = np.array([row["method"] for row in table.identity])
     tasks = [(method, fold) for method in np.unique(methods) for fold in np.unique(numbers)]
     parts = [(np.flatnonzero((methods != m) & (numbers != f)), np.flatnonzero((methods == m) & (numbers == f)))
              for m, f in tasks]  # fmt: skip
     usable = [(train, test) for train, test in parts if test.size and len(np.unique(rows.labels[train])) == 2]
-    found = Parallel(n_jobs=n_jobs)(
-        delayed(_predict)(candidate, parameters, calibration, rows, constraints, train, test, seed)
-        for train, test in usable
-    )
-    probabilities = np.full(len(rows.labels), np.nan)
-    for (_, test), values in zip(usable, found, strict=True):
-        probabilities[test] = values
+    probabilities = _probabilities(usable, candidate, parameters, calibration, rows, constraints, seed, n_jobs)
     return _rows(rows, probabilities, thresholds, methods, "method")
 
 
@@ -72,17 +64,32 @@ def leave_one_subject_out(
     n_jobs: int,
 ) -> list[dict[str, Any]]:
     """Scores over all people, each judged by a model that saw all the others; settings as the shipped model's."""
+    folds = [(np.flatnonzero(rows.groups != p), np.flatnonzero(rows.groups == p)) for p in np.unique(rows.groups)]
+    probabilities = _probabilities(folds, candidate, parameters, calibration, rows, constraints, seed, n_jobs)
+    return _rows(rows, probabilities, thresholds, None, "subject")
+
+
+def _probabilities(
+    parts: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    candidate: Candidate,
+    parameters: Parameters,
+    calibration: Calibration,
+    rows: Rows,
+    constraints: Sequence[int],
+    seed: int,
+    n_jobs: int,
+) -> Floats:
+    """Probability of each row by the model of the part that tests it; NaN for rows that no part tests."""
     from joblib import Parallel, delayed
 
-    folds = [(np.flatnonzero(rows.groups != p), np.flatnonzero(rows.groups == p)) for p in np.unique(rows.groups)]
     found = Parallel(n_jobs=n_jobs)(
         delayed(_predict)(candidate, parameters, calibration, rows, constraints, train, test, seed)
-        for train, test in folds
+        for train, test in parts
     )
     probabilities = np.full(len(rows.labels), np.nan)
-    for (_, test), values in zip(folds, found, strict=True):
+    for (_, test), values in zip(parts, found, strict=True):
         probabilities[test] = values
-    return _rows(rows, probabilities, thresholds, None, "subject")
+    return probabilities
 
 
 def _predict(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from defaceqa.training.columns import monotone_directions
 from defaceqa.training.folds import grouped_folds
 from defaceqa.training.nested import choose
 from defaceqa.training.table import FLAGS, IDENTITY, SETTINGS, WEIGHT, TrainingTable, read_table
+from defaceqa.whole_file import write_file
 
 Floats = NDArray[np.float64]
 Row = dict[str, str]
@@ -112,9 +112,7 @@ def merge(own: Path, shipped: Path, out: Path, labels: Path | None = None, weigh
     writer.writeheader()
     writer.writerows([*theirs, *rows])
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{os.getpid()}.{out.name}")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    partial.replace(out)
+    write_file(text.getvalue(), out)
     if len(rows) < FEW_PAIRS:
         notices.append(
             f"warning: only {len(rows)} own pairs; with fewer than {FEW_PAIRS} neither the model nor the comparison "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from defaceqa.training.selection import spearman, tree_of_features
 from defaceqa.training.table import TrainingTable
+from defaceqa.whole_file import replacing
 
 Floats = NDArray[np.float64]
 Predictions = Mapping[tuple[str, str], Floats]
@@ -126,7 +126,6 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _save(figure: Any, file: Path) -> None:
-    """Write beside the target, then rename; without the date and version that would change the bytes."""
-    partial = file.with_name(f".{os.getpid()}.{file.name}")
-    figure.savefig(partial, dpi=DPI, format="png", metadata={"Software": None})
-    partial.replace(file)
+    """Write without the date and version that would change the bytes."""
+    with replacing(file) as partial:
+        figure.savefig(partial, dpi=DPI, format="png", metadata={"Software": None})

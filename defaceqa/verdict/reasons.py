@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 Features = Mapping[str, float]
@@ -177,16 +178,10 @@ def _amount(name: str, value: float) -> str:
     return f"{_percent(value)} of the head" if name.endswith("fraction") else f"{value:.0f} mL of the head"
 
 
-def _removed_words(name: str, value: float, insufficient: bool) -> str:
+def _change_words(done: str, name: str, value: float, insufficient: bool) -> str:
     if value <= 0:
-        return "nothing of the head was removed"
-    return f"{'only ' if insufficient else ''}{_amount(name, value)} was removed"
-
-
-def _altered_words(name: str, value: float, insufficient: bool) -> str:
-    if value <= 0:
-        return "nothing of the head was changed"
-    return f"{'only ' if insufficient else ''}{_amount(name, value)} was changed"
+        return f"nothing of the head was {done}"
+    return f"{'only ' if insufficient else ''}{_amount(name, value)} was {done}"
 
 
 def _distance_words(name: str, value: float, insufficient: bool) -> str:
@@ -201,8 +196,8 @@ def _plain_words(name: str, value: float, insufficient: bool) -> str:
 
 _FAMILY_WORDS: Mapping[str, Callable[[str, float, bool], str]] = {
     "similarity": _similarity_words,
-    "head_removed": _removed_words,
-    "head_altered": _altered_words,
+    "head_removed": partial(_change_words, "removed"),
+    "head_altered": partial(_change_words, "changed"),
     "masd_face": _distance_words,
     "hd95_face": _distance_words,
 }
