@@ -109,7 +109,7 @@ def failed(task: Task, message: str) -> Done:
     return Done(task.pair, to_text(error_record(task.pair, task.basis, line)), line)
 
 
-def assess_pair(pair: PairFiles, settings: Settings, evidence: bool) -> Assessment:
+def assess_pair(pair: PairFiles, settings: Settings, evidence: bool = False) -> Assessment:
     """The real judge."""
     from defaceqa.assessment import assess
 
