@@ -277,19 +277,22 @@ MANY = (
         "--workers", type=click.IntRange(min=1), help="Processes, a core each.  [default: as cores and memory allow]"
     ),
     click.option("--scheduler", help="Use a running Dask cluster, tcp://HOST:PORT, instead of starting processes."),
+    click.option("--html", is_flag=True, help="Also write a page per scan, and one for all: no face in them."),
+    click.option("--with-faces", is_flag=True, help="Show original and defaced head in pages, whatever the verdict."),
 )
 for_many = together(MANY)
 
 
 @commands.command()
 @click.argument("source", metavar="TABLE|DIR", type=FILE)
-@click.option("--out", type=FILE, required=True, help="Folder for records and tables, outside the defaced data.")
+@click.option("--out", type=FILE, required=True, help="Folder for the results, outside the defaced data.")
 @click.option("--defaced-dir", type=FILE, help="Tree of defaced scans; without it they lie beside the originals.")
 @click.option("--modality", default="T1w", show_default=True, help="Of scans whose names do not say.")
 @for_many
 def batch(
     source: Path, out: Path, defaced_dir: Path | None, modality: str, criterion: str, method: str | None,
     model_folder: Path | None, brain_mask_dir: Path | None, workers: int | None, scheduler: str | None,
+    html: bool, with_faces: bool,
 ) -> int:  # fmt: skip
     """Judge all pairs of a table or a folder; stopped and started again, it continues.
 
@@ -297,21 +300,33 @@ def batch(
     method. In DIR, pairs are found by names (X_defaced, X_desc-defaced, X_rec-defaced) or, with --defaced-dir, by
     relative paths and BIDS entities.
 
+    With --html, a scan that was judged without a page before is judged again.
+
     Exit codes: 0 all judged, whatever the verdicts (see defaceqa gate), 2 some or all could not be.
     """
-    from defaceqa.terminal import show_counts, tally_line
+    from defaceqa.terminal import show_counts, tally_line, warn_of_faces_in
 
+    check_faces(html, with_faces)
     with tally_line() as told:
-        from defaceqa.batch import Settings, Workers, run_batch
+        from defaceqa.batch import Pages, Settings, Workers, run_batch
         from defaceqa.datasets import find_pairs
 
         pairing = find_pairs(source, defaced_dir, modality=modality, brain_mask_folder=brain_mask_dir, skip=(out,))
         counts = run_batch(
             pairing, out, Settings(criterion, _text(model_folder), method), Workers(workers, scheduler),
-            originals=source if source.is_dir() else None, defaced=defaced_dir, told=told,
+            originals=source if source.is_dir() else None, defaced=defaced_dir,
+            pages=Pages(with_faces) if html else None, told=told,
         )  # fmt: skip
+    if with_faces:
+        warn_of_faces_in(out)
     show_counts(counts, out)
     return 0 if counts.complete else EXIT_ERROR
+
+
+def check_faces(html: bool, with_faces: bool) -> None:
+    """Faces are shown in pages, so there must be some."""
+    if with_faces and not html:
+        raise click.UsageError("--with-faces shows faces in pages: give --html as well.")
 
 
 class ListingCommand(click.Command):
@@ -348,18 +363,20 @@ def bids(
     bids_dir: Path, out_dir: Path, levels: tuple[str, ...], defaced_dir: Path | None,
     participant_label: tuple[str, ...], session_label: tuple[str, ...], bids_filter_file: Path | None, criterion: str,
     method: str | None, model_folder: Path | None, brain_mask_dir: Path | None, workers: int | None,
-    scheduler: str | None,
+    scheduler: str | None, html: bool, with_faces: bool,
 ) -> int:  # fmt: skip
     """Judge a BIDS data set as a BIDS App: participant writes a record per scan, group the tables.
 
+    With --html, participant writes the page of each scan as well, group the page of the data set: give it to both.
     Runs of the participant level over different subjects may go side by side.
 
     Exit codes: 0 all judged, whatever the verdicts (see defaceqa gate), 2 some or all could not be.
     """
-    from defaceqa.terminal import show_counts, show_tally, tally_line
+    from defaceqa.terminal import show_counts, show_tally, tally_line, warn_of_faces_in
 
+    check_faces(html, with_faces)
     with tally_line() as told:
-        from defaceqa.batch import Settings, Workers, run_levels
+        from defaceqa.batch import Pages, Settings, Workers, run_levels
         from defaceqa.datasets import BidsFilter, Selection, find_pairs, read_bids_filter
 
         chosen = read_bids_filter(bids_filter_file) if bids_filter_file else BidsFilter()
@@ -369,8 +386,11 @@ def bids(
         )
         tally, counts = run_levels(
             levels, pairing, out_dir, Settings(criterion, _text(model_folder), method), Workers(workers, scheduler),
-            originals=bids_dir, defaced=defaced_dir, only=selection.subjects, told=told,
+            originals=bids_dir, defaced=defaced_dir, only=selection.subjects,
+            pages=Pages(with_faces) if html else None, told=told,
         )  # fmt: skip
+    if with_faces:
+        warn_of_faces_in(out_dir)
     if counts is None:
         show_tally(tally, pairing.unpaired)
         return EXIT_ERROR if tally.errors else 0

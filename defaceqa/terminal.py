@@ -117,8 +117,8 @@ def show_counts(counts: Counts, out: Path) -> None:
     console.print(f"{total} scans: {parts}", markup=False)
     if counts.unpaired:
         console.print(f"{counts.unpaired} files have no partner: see {out / 'unpaired.tsv'}", markup=False)
-    for table in counts.tables:
-        console.print(str(out / table), markup=False)
+    for file in (*counts.tables, *counts.pages):
+        console.print(str(out / file), markup=False)
 
 
 def show_tally(tally: Tally, unpaired: Sequence[Unpaired]) -> None:
@@ -154,6 +154,17 @@ def warn_of_faces(page: Path | None) -> None:
 
     click.echo(
         f"defaceqa: {page} shows a person's face: treat it as you treat the original, delete it when you have looked.",
+        err=True,
+    )
+
+
+def warn_of_faces_in(folder: Path) -> None:
+    """The same of all pages of a run."""
+    import click
+
+    click.echo(
+        f"defaceqa: pages and figures in {folder} show people's faces: treat them as you treat the originals, delete "
+        "them when you have looked.",
         err=True,
     )
 

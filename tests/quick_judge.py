@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class QuickAssessment:
         return self.record
 
 
-def quick_judge(pair, settings):
+def quick_judge(pair, settings, evidence):
     """A verdict from the content of the files: text files whose first word is the verdict; ``bad`` is refused."""
     verdict, *number = Path(pair.defaced).read_text().split()
     if verdict == "bad":
@@ -46,19 +47,36 @@ def quick_judge(pair, settings):
     )
 
 
-def slow_judge(pair, settings):
+def slow_judge(pair, settings, evidence):
     """The same, slow enough to be interrupted, and leaving a trace of every scan that was begun."""
     trace = Path(os.environ["DEFACEQA_TEST_TRACE"])
     (trace / f"{pair.name.text}.{os.getpid()}").touch()
     time.sleep(0.15)
-    return quick_judge(pair, settings)
+    return quick_judge(pair, settings, evidence)
 
 
-def deadly_judge(pair, settings):
+def deadly_judge(pair, settings, evidence):
     """The same, but the first worker that meets subject 03 is killed, and every worker that meets subject 05."""
     trace = Path(os.environ["DEFACEQA_TEST_TRACE"])
     (trace / f"{pair.name.text}.{os.getpid()}").touch()
     met = len(list(trace.glob(f"{pair.name.text}.*")))
     if pair.name.subject == "05" or (pair.name.subject == "03" and met == 1):
         os.kill(os.getpid(), signal.SIGKILL)
-    return quick_judge(pair, settings)
+    return quick_judge(pair, settings, evidence)
+
+
+def drawn_judge(pair, settings, evidence, *, original=0, defaced=0):
+    """An assessment that a page can be drawn from, with noise for evidence; otherwise as the quick judge."""
+    from assessments import assessment, noise
+
+    quick_judge(pair, settings, evidence)
+    verdict, number = Path(pair.defaced).read_text().split()
+    found = assessment(verdict, seed=int(number), method=pair.method or settings.method)
+    row = replace(found.features, evidence=noise(int(number), original=original, defaced=defaced) if evidence else None)
+    return replace(found, features=row)
+
+
+def slow_drawn_judge(pair, settings, evidence):
+    """The same, slow enough to be interrupted."""
+    slow_judge(pair, settings, evidence)
+    return drawn_judge(pair, settings, evidence)

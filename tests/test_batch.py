@@ -8,6 +8,7 @@ import os
 import re
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -15,9 +16,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from quick_judge import deadly_judge, quick_judge, slow_judge
+from quick_judge import deadly_judge, drawn_judge, quick_judge, slow_judge
 
-from defaceqa.batch import Settings, Workers, judge_pairs, run, run_batch, write_group
+from defaceqa.batch import Pages, Settings, Workers, judge_pairs, run, run_batch, write_group
 from defaceqa.batch.cluster import ONE_CORE, _window, connected
 from defaceqa.batch.folder import locked
 from defaceqa.batch.record import record_path
@@ -26,6 +27,7 @@ from defaceqa.cli import commands
 from defaceqa.datasets import PairFiles, pairs_in_folder
 from defaceqa.datasets.scan_name import scan_name
 from defaceqa.errors import ClusterError, OutputError
+from defaceqa.report import is_drawn
 
 VERDICTS = ("pass", "review", "fail", "pass", "bad", "pass")
 
@@ -450,8 +452,8 @@ def test_a_scheduler_that_dies_is_said_in_one_line_and_nothing_is_lost(tmp_path,
 RUN = """
 import sys
 from pathlib import Path
-from quick_judge import slow_judge
-from defaceqa.batch import Settings, Workers, run_batch
+import quick_judge
+from defaceqa.batch import Pages, Settings, Workers, run_batch
 from defaceqa.datasets import pairs_in_folder
 from defaceqa.errors import DefaceQAError
 
@@ -459,15 +461,19 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     try:
         pairing = pairs_in_folder(root / "raw", root / "defaced")
-        run_batch(pairing, root / "out", Settings(), Workers(2), judge=slow_judge)
+        pages = Pages() if sys.argv[3] == "pages" else None
+        run_batch(pairing, root / "out", Settings(), Workers(2), pages=pages, judge=getattr(quick_judge, sys.argv[2]))
     except DefaceQAError as error:
         sys.exit(str(error))
 """
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_stopped_continues_to_the_same_bytes(tmp_path, here, signal_number):
-    root, out = data_set(tmp_path, ("pass", "fail") * 20), tmp_path / "out"
+@pytest.mark.parametrize(
+    ("signal_number", "pages"), [(signal.SIGTERM, None), (signal.SIGKILL, None), (signal.SIGKILL, Pages())]
+)
+def test_a_run_that_is_stopped_continues_to_the_same_bytes(tmp_path, here, signal_number, pages):
+    count = 16 if pages else 40
+    root, out = data_set(tmp_path, ("pass", "fail") * (count // 2)), tmp_path / "out"
     script, trace = tmp_path / "go.py", tmp_path / "trace"
     script.write_text(RUN)
     trace.mkdir()
@@ -475,7 +481,8 @@ def test_a_run_that_is_stopped_continues_to_the_same_bytes(tmp_path, here, signa
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
         "DEFACEQA_TEST_TRACE": str(trace),
     }
-    command = [sys.executable, str(script), str(root)]
+    judges = ("slow_drawn_judge", "pages") if pages else ("slow_judge", "no pages")
+    command = [sys.executable, str(script), str(root), *judges]
     process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while len(list(out.rglob("sub-*.json"))) < 5 and time.monotonic() < deadline:
@@ -483,16 +490,16 @@ def test_a_run_that_is_stopped_continues_to_the_same_bytes(tmp_path, here, signa
     process.send_signal(signal_number)
     _, said = process.communicate(timeout=60)
     done = len(list(out.rglob("sub-*.json")))
-    assert 5 <= done < 40
+    assert 5 <= done < count
     assert process.returncode != 0
     if signal_number == signal.SIGTERM:
         assert said.strip().splitlines()[-1].startswith("Stopped; results written so far are whole")
         assert "Traceback" not in said
-    told = []
-    go(root, out, told=told.append)
+    told, how = [], {"pages": pages, "judge": drawn_judge if pages else quick_judge}
+    go(root, out, told=told.append, **how)
     assert told[-1].kept == done
-    go(root, tmp_path / "calm")
-    assert files(out) == files(tmp_path / "calm")
+    go(root, tmp_path / "calm" / "out", **how)
+    assert files(out) == files(tmp_path / "calm" / "out")
     wait_for_the_end_of(trace)
 
 
@@ -539,7 +546,7 @@ def test_real_heads_from_the_command_line(tmp_path):
         other.write_bytes(content if tree == raw else content[: len(content) // 2])
 
     arguments = ("bids", raw, tmp_path / "out", "participant", "--defaced-dir", clean, "--workers", "1")
-    done = defaceqa(*arguments, "--participant-label", "01", "sub-02")
+    done = defaceqa(*arguments, "--html", "--participant-label", "01", "sub-02")
     assert done.returncode == 2, done.stderr
     assert done.stdout.startswith("2 scans: 0 were done before, 1 could not be judged")
     assert "sub-02_T1w could not be judged: sub-02_T1w.nii.gz cannot be read to its end" in done.stderr
@@ -548,9 +555,13 @@ def test_real_heads_from_the_command_line(tmp_path):
     alone = assess(original, defaced, brain_mask=mask).as_dict()
     assert record["verdict"] == "pass"
     assert {key: record[key] for key in alone} == alone
-    again = defaceqa("bids", raw, tmp_path / "out", "group", "--defaced-dir", clean)
+    again = defaceqa("bids", raw, tmp_path / "out", "group", "--defaced-dir", clean, "--html", "--with-faces")
     assert again.returncode == 2
     assert again.stdout.splitlines()[0] == "2 scans: 1 pass, 0 review, 0 fail, 1 not judged"
+    assert again.stdout.splitlines()[-1].endswith("group_T1w.html")
+    assert "show people's faces" in again.stderr
+    assert is_drawn(record, tmp_path / "out", "sub-01_T1w", with_faces=False)
+    assert stat.S_IMODE((tmp_path / "out" / "group_T1w.html").stat().st_mode) == 0o600
 
 
 def test_a_mask_that_pairing_did_not_name_is_not_used_although_it_lies_in_the_data_set(tmp_path):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from defaceqa import assess, write_report
 from defaceqa.errors import OutputError
-from defaceqa.report import check_place, write_report_from_record, write_thumbnail
+from defaceqa.report import check_place, draw_scan, is_drawn, write_report_from_record, write_scan
 from defaceqa.report.colours import BESIDE_REGIONS, UNKNOWN, region_colour
 from defaceqa.report.mean_head import head_views
 from defaceqa.report.pictures import may_be_seen
@@ -97,16 +97,16 @@ def test_a_brain_that_was_cut_does_not_open_a_face_that_stayed():
 
 
 @pytest.mark.parametrize("kind", ["review", "fail"])
-def test_no_thumbnail_is_left_of_a_head_that_did_not_pass(kind, tmp_path):
-    assert not write_thumbnail(assessment(kind), tmp_path / "head.webp")
-    assert list(tmp_path.iterdir()) == []
+def test_no_picture_is_left_of_a_head_that_did_not_pass(kind, tmp_path):
+    write_scan(draw_scan(assessment(kind)), tmp_path, "sub-01_T1w")
+    assert [file.name for file in tmp_path.iterdir()] == ["sub-01_T1w.html"]
 
 
-def test_a_thumbnail_depends_on_the_defaced_head_alone(tmp_path):
-    names = {"first": noise(), "other_original": noise(original=1), "other_defaced": noise(defaced=1)}
-    for name, evidence in names.items():
-        assert write_thumbnail(assessment("pass", evidence=evidence), tmp_path / name)
-    first, other_original, other_defaced = ((tmp_path / name).read_bytes() for name in names)
+def test_a_picture_depends_on_the_defaced_head_alone():
+    seen = (noise(), noise(original=1), noise(defaced=1))
+    first, other_original, other_defaced = (
+        draw_scan(assessment("pass", evidence=evidence)).picture for evidence in seen
+    )
     assert first == other_original
     assert first != other_defaced
 
@@ -148,8 +148,9 @@ def test_a_page_with_faces_is_its_owners_alone(tmp_path):
     assert stat.S_IMODE(target.stat().st_mode) & 0o044
     write_report(assessment("fail"), target, with_faces=True)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert write_thumbnail(assessment("fail"), tmp_path / "head.webp", with_faces=True)
-    assert stat.S_IMODE((tmp_path / "head.webp").stat().st_mode) == 0o600
+    write_scan(draw_scan(assessment("fail"), with_faces=True), tmp_path, "sub-01_T1w")
+    for name in ("sub-01_T1w.html", "figures/sub-01_T1w.webp"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
 
 
 def test_nothing_else_is_left_beside_a_page(tmp_path):
@@ -202,11 +203,30 @@ def test_writing_into_the_released_data_set_leaves_nothing_behind(failed, files)
     try:
         with pytest.raises(OutputError):
             write_report(found, files / "report.html")
-        with pytest.raises(OutputError):
-            write_thumbnail(found, files / "head.webp", with_faces=True)
         assert sorted(files.iterdir()) == before
     finally:
         (files / "dataset_description.json").unlink()
+
+
+@pytest.mark.parametrize("with_faces", [False, True])
+@pytest.mark.parametrize("kind", ["pass", "fail"])
+def test_what_was_drawn_is_known_again_until_anything_is_otherwise(kind, with_faces, tmp_path):
+    found, name = assessment(kind), "sub-01_T1w"
+    record = json.loads(found.to_json())
+    assert not is_drawn(record, tmp_path, name, with_faces=with_faces)
+    write_scan(draw_scan(found, with_faces=with_faces), tmp_path, name)
+    assert is_drawn(record, tmp_path, name, with_faces=with_faces)
+    assert not is_drawn(record, tmp_path, name, with_faces=not with_faces)
+    assert not is_drawn(record | {"reasons": ["another"]}, tmp_path, name, with_faces=with_faces)
+    write_report_from_record(record, tmp_path / f"{name}.html")
+    assert not is_drawn(record, tmp_path, name, with_faces=with_faces)
+
+
+def test_a_page_whose_picture_is_gone_is_not_whole(tmp_path):
+    found = assessment("pass")
+    write_scan(draw_scan(found), tmp_path, "sub-01_T1w")
+    (tmp_path / "figures" / "sub-01_T1w.webp").unlink()
+    assert not is_drawn(found.as_dict(), tmp_path, "sub-01_T1w", with_faces=False)
 
 
 # ---- what it says

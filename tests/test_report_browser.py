@@ -10,7 +10,7 @@ import pytest
 from assessments import assessment
 from conftest import absent
 
-from defaceqa.report import write_thumbnail
+from defaceqa.report import draw_scan
 from defaceqa.report.group import group_page
 from defaceqa.report.scan import scan_page
 from defaceqa.report.scans import ScanRow
@@ -245,11 +245,10 @@ def test_marks_of_the_plot_lead_to_their_scans_by_keyboard(opened, group):
 
 def test_pictures_beside_a_group_page_are_loaded_when_they_come_into_view(opened, records, tmp_path):
     (tmp_path / "figures").mkdir()
-    picture = tmp_path / "picture.webp"
-    assert write_thumbnail(assessment("pass"), picture)
+    picture = draw_scan(assessment("pass")).picture
     rows = [ScanRow(f"sub-{number:03d}_T1w", {}, records["pass"]) for number in range(300)]
     for row in rows:
-        shutil.copy(picture, tmp_path / "figures" / f"{row.name}.webp")
+        (tmp_path / "figures" / f"{row.name}.webp").write_bytes(picture)
     page = opened(group_page(rows, tmp_path))
     loaded = "[...document.images].filter(image => image.naturalWidth > 0).length"
     assert page.evaluate(loaded) < len(rows)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from defaceqa.cli import commands
 from defaceqa.errors import InputError
-from defaceqa.report import write_group_report, write_scan, write_thumbnail
+from defaceqa.report import draw_scan, write_group_report, write_scan
 from defaceqa.report.group import group_data, interval
 from defaceqa.report.scans import read_scans, scan_name
 
@@ -92,7 +92,7 @@ def test_every_judged_scan_can_be_clicked_and_its_page_is_there(folder):
 
 def test_a_page_with_pictures_is_kept_until_its_scan_is_judged_anew(folder):
     page = folder / "sub-01_T1w.html"
-    write_scan(assessment("pass", method="plate", seed=1), folder, "sub-01_T1w")
+    write_scan(draw_scan(assessment("pass", method="plate", seed=1)), folder, "sub-01_T1w")
     with_pictures = page.read_text()
     write_group_report(folder)
     assert page.read_text() == with_pictures
@@ -105,11 +105,11 @@ def test_a_page_with_pictures_is_kept_until_its_scan_is_judged_anew(folder):
 
 def test_a_picture_goes_when_it_may_not_be_seen_any_more(folder):
     picture = folder / "figures" / "sub-01_T1w.webp"
-    write_scan(assessment("fail"), folder, "sub-01_T1w", with_faces=True)
+    write_scan(draw_scan(assessment("fail"), with_faces=True), folder, "sub-01_T1w")
     assert stat.S_IMODE(picture.stat().st_mode) == 0o600
-    write_scan(assessment("fail"), folder, "sub-01_T1w")
+    write_scan(draw_scan(assessment("fail")), folder, "sub-01_T1w")
     assert not picture.exists()
-    write_scan(assessment("pass"), folder, "sub-01_T1w")
+    write_scan(draw_scan(assessment("pass")), folder, "sub-01_T1w")
     assert picture.exists()
 
 
@@ -135,10 +135,9 @@ def test_a_table_as_batch_writes_it_is_understood(folder):
 
 
 def test_pictures_are_shown_only_of_heads_that_passed(folder):
-    figures = folder / "figures"
-    figures.mkdir()
-    for subject, (kind, _) in KINDS.items():  # as a run with faces leaves them
-        assert write_thumbnail(assessment(kind), figures / f"sub-{subject}_T1w.webp", with_faces=True)
+    for subject, (kind, method) in KINDS.items():
+        drawn = draw_scan(assessment(kind, method=method, seed=int(subject)), with_faces=True)
+        write_scan(drawn, folder, f"sub-{subject}_T1w")
     plain = write_group_report(folder)[0]
     assert set(re.findall(r'src="(figures[^"]+)"', plain.read_text())) == {
         "figures/sub-01_T1w.webp", "figures/sub-04_T1w.webp"

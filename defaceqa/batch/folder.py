@@ -22,7 +22,7 @@ STATE = ".defaceqa"
 PATIENCE_SECONDS = 5.0
 """A lock that another run only looks at is free again at once."""
 
-IGNORED = ("group_*", "unpaired.tsv", "compare_*", "*.html", f"{STATE}/")
+IGNORED = ("group_*", "unpaired.tsv", "compare_*", "*.html", "figures/", f"{STATE}/")
 """What the BIDS validator need not know."""
 
 

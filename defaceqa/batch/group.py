@@ -75,11 +75,14 @@ class Counts:
         Files without a partner.
     tables : tuple of str
         File names of the tables, in the output folder.
+    pages : tuple of str
+        File names of the pages of the data set beside them.
     """
 
     verdicts: Mapping[str, int]
     unpaired: int
     tables: tuple[str, ...]
+    pages: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -24,6 +24,19 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Pages:
+    """What people are to look at. No record depends on it, so it is no part of what one rests on.
+
+    Parameters
+    ----------
+    with_faces : bool
+        Show original and defaced heads whatever the verdict, in files only their owner can read.
+    """
+
+    with_faces: bool = False
+
+
+@dataclass(frozen=True)
 class Workers:
     """Who does the work.
 

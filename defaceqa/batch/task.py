@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from defaceqa.batch.record import error_record, judged_record, to_text
-from defaceqa.batch.settings import Basis, Settings
+from defaceqa.batch.settings import Basis, Pages, Settings
 from defaceqa.datasets import PairFiles
 from defaceqa.errors import ClusterError, DefaceQAError, ModelError, RenderError
 
 if TYPE_CHECKING:
     from defaceqa.assessment import Assessment
     from defaceqa.model import Model
+    from defaceqa.report import DrawnScan
 
-Judge = Callable[[PairFiles, Settings], "Assessment"]
+
+Judge = Callable[[PairFiles, Settings, bool], "Assessment"]
+"""Judges a pair; told last whether to keep the evidence, for a page to be drawn from."""
 
 _ONE_AT_A_TIME = threading.Lock()
 """Rendering in several threads of one process is asking for trouble; a worker with many threads waits instead."""
@@ -38,12 +41,15 @@ class Task:
     known : str or None
         Content hash of the record that is there already.
     judge : callable
+    pages : Pages or None
+        Which pages to draw; None: none.
     """
 
     pair: PairFiles
     basis: Basis
     known: str | None
     judge: Judge
+    pages: Pages | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,14 @@ class Done:
         The record as JSON; None when the one that is there still holds.
     error : str or None
         Why the pair could not be judged.
+    drawn : DrawnScan or None
+        Its page, where one was asked for: what the evidence shows, not the evidence, which stays with the worker.
     """
 
     pair: PairFiles
     text: str | None
     error: str | None = None
+    drawn: DrawnScan | None = None
 
 
 def perform(task: Task) -> Done:
@@ -78,8 +87,10 @@ def perform(task: Task) -> Done:
         if content == task.known:
             return Done(task.pair, None)
         with _ONE_AT_A_TIME:
-            assessment = task.judge(task.pair, task.basis.settings)
-        return Done(task.pair, to_text(judged_record(task.pair, task.basis, assessment.as_dict(), content)))
+            assessment = task.judge(task.pair, task.basis.settings, task.pages is not None)
+            drawn = _drawn(assessment, task.pages)
+        text = to_text(judged_record(task.pair, task.basis, assessment.as_dict(), content))
+        return Done(task.pair, text, drawn=drawn)
     except (ClusterError, ModelError, RenderError) as error:
         raise type(error)(f"{error} (on {socket.gethostname()})") from None
     except DefaceQAError as error:
@@ -98,7 +109,7 @@ def failed(task: Task, message: str) -> Done:
     return Done(task.pair, to_text(error_record(task.pair, task.basis, line)), line)
 
 
-def assess_pair(pair: PairFiles, settings: Settings) -> Assessment:
+def assess_pair(pair: PairFiles, settings: Settings, evidence: bool = False) -> Assessment:
     """The real judge."""
     from defaceqa.assessment import assess
 
@@ -109,7 +120,7 @@ def assess_pair(pair: PairFiles, settings: Settings) -> Assessment:
         method=pair.method or settings.method,
         criterion=settings.criterion,
         model=_model(settings),
-        evidence=False,
+        evidence=evidence,
         one_core=True,
         search_mask=False,  # pairing has looked: the content hash, and --brain-mask-dir, must know of every mask
     )
@@ -139,6 +150,14 @@ def _sha256(file: str) -> str | None:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         return None
+
+
+def _drawn(assessment: Assessment, pages: Pages | None) -> DrawnScan | None:
+    if pages is None:
+        return None
+    from defaceqa.report import draw_scan
+
+    return draw_scan(assessment, with_faces=pages.with_faces)
 
 
 @lru_cache(maxsize=2)

@@ -15,9 +15,8 @@ from defaceqa.report import words
 from defaceqa.report.colours import region_colour
 from defaceqa.report.mean_head import coloured_views, region_rows
 from defaceqa.report.page import render_page
-from defaceqa.report.pictures import may_be_seen, section_pictures, thumbnail, view_pictures
+from defaceqa.report.pictures import may_be_seen, section_pictures, view_pictures
 from defaceqa.report.place import check_place
-from defaceqa.report.scans import FIGURES
 from defaceqa.whole_file import write_file
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ SHOWN_SHARES = 8
 """Features whose part in the probability is shown; the rest are one bar."""
 
 HEAD_CHARACTERS = 2000
-"""The mark of a record stands within the first so many of a page."""
+"""The marks of record and source stand within the first so many of a page."""
 
 FAMILIES = {
     "residual": "What is left of each region",
@@ -63,7 +62,7 @@ def write_report(assessment: Assessment, path: str | os.PathLike[str], *, with_f
         The file would lie in the data set that is to be released.
     """
     target, evidence = Path(path), assessment.features.evidence
-    _check_place(target, evidence)
+    check_place(target, *((evidence.original_path, evidence.defaced_path) if evidence else (None, None)))
     write_file(scan_page(assessment.as_dict(), evidence, with_faces=with_faces), target, private=with_faces)
 
 
@@ -72,61 +71,27 @@ def write_report_from_record(record: Mapping[str, Any], path: str | os.PathLike[
     write_file(scan_page(record, None), Path(path))
 
 
-def write_thumbnail(assessment: Assessment, path: str | os.PathLike[str], *, with_faces: bool = False) -> bool:
-    """Write a small frontal view of the defaced head (WebP) for the group page, if it may be seen.
-
-    Parameters
-    ----------
-    assessment : Assessment
-    path : path
-    with_faces : bool
-        Write it whatever the face verdict, readable by its owner alone.
-
-    Returns
-    -------
-    bool
-        Whether a file was written.
-    """
-    target, evidence = Path(path), assessment.features.evidence
-    _check_place(target, evidence)
-    picture = thumbnail(evidence, may_be_seen(assessment.as_dict(), with_faces=with_faces))
-    if picture is not None:
-        write_file(picture, target, private=with_faces)
-    return picture is not None
-
-
-def write_scan(assessment: Assessment, folder: Path, name: str, *, with_faces: bool = False) -> None:
-    """Write all that a group page leads to for one scan: ``NAME.html``, and its picture if it may be seen.
-
-    Parameters
-    ----------
-    assessment : Assessment
-    folder : Path
-        Where the group page will lie.
-    name : str
-        ``sub-01_T1w``.
-    with_faces : bool
-    """
-    picture = folder / FIGURES / f"{name}.webp"
-    picture.parent.mkdir(exist_ok=True)
-    write_report(assessment, folder / f"{name}.html", with_faces=with_faces)
-    if not write_thumbnail(assessment, picture, with_faces=with_faces):
-        picture.unlink(missing_ok=True)  # an earlier run may have been allowed to show it
-
-
 def record_mark(record: Mapping[str, Any]) -> str:
     """Hash of what a page says of a scan, by which an old page is told from a new one."""
     said = {key: record[key] for key in ("verdict", "face", "brain", "reasons", "features", "model", "inputs")}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def is_page_of(record: Mapping[str, Any], page: Path) -> bool:
-    """Whether a file is the page of this very record."""
+def source_of(*, has_evidence: bool, with_faces: bool) -> str:
+    """What a page was drawn from, as it says of itself: "record", "evidence" or "evidence with faces"."""
+    if not has_evidence:
+        return "record"
+    return "evidence with faces" if with_faces else "evidence"
+
+
+def is_page_of(record: Mapping[str, Any], page: Path, source: str | None = None) -> bool:
+    """Whether a file is the page of this very record and, if that matters, was drawn from this source."""
     try:
         with page.open(encoding="utf-8", errors="replace") as stream:
-            return f'content="{record_mark(record)}"' in stream.read(HEAD_CHARACTERS)
+            head = stream.read(HEAD_CHARACTERS)
     except OSError:
         return False
+    return f'content="{record_mark(record)}"' in head and (source is None or f'content="{source}"' in head)
 
 
 def scan_page(record: Mapping[str, Any], evidence: Evidence | None, *, with_faces: bool = False) -> str:
@@ -154,6 +119,7 @@ def scan_data(record: Mapping[str, Any], evidence: Evidence | None, *, with_face
     rows = region_rows(record["features"])
     return {
         "mark": record_mark(record),
+        "source": source_of(has_evidence=evidence is not None, with_faces=with_faces),
         "inputs": record["inputs"],
         "method": record["method"],
         "verdict": record["verdict"],
@@ -175,10 +141,6 @@ def scan_data(record: Mapping[str, Any], evidence: Evidence | None, *, with_face
         "provenance": _provenance(record),
         "limits": record["model"]["limits"],
     }
-
-
-def _check_place(target: Path, evidence: Evidence | None) -> None:
-    check_place(target, *((evidence.original_path, evidence.defaced_path) if evidence else (None, None)))
 
 
 def _face(record: Mapping[str, Any]) -> dict[str, Any]:
