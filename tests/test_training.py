@@ -463,13 +463,14 @@ def test_clear_pairs_are_told_from_borderline_ones(tmp_path: Path) -> None:
         shares = [(0.0, 0.9), (0.0, 0.3), (0.04, 0.041)][number % 3]
         row |= {"truth_residual_left_eye": "n/a", "truth_residual_right_eye": f"{shares[0]}"}
         row |= {"truth_residual_nose": f"{shares[1]}", "truth_residual_mouth": "0", "voxel_mm": "1.5"}
-        row["truth_residual_cheeks_jaw"] = "0.5"
+        row |= {"truth_residual_cheeks_jaw": "0.5", "modality": "T2w", "head_kind": "painted"}
         rows[number] = row
     table = read_table(write_table(tmp_path / "t.tsv", rows), "lenient", COLUMNS)
     keys = kinds_of_pairs(table, "lenient")
     assert sorted(keys["case"]) == ["borderline"] * 4 + ["clear"] * 8
     assert set(kinds_of_pairs(table, "strict")["case"]) == {"borderline"}
     assert set(keys["voxels"]) == {"1.25 to 1.75 mm"}
+    assert set(keys["original"]) == {"painted T2w, 1.25 to 1.75 mm"}
 
 
 def test_a_larger_miss_rate_lets_more_pass(tmp_path: Path) -> None:

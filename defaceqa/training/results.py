@@ -17,8 +17,8 @@ Floats = NDArray[np.float64]
 Predictions = Mapping[tuple[str, str], Floats]
 """Calibrated out-of-fold probabilities by (feature set, kind of model)."""
 
-KINDS_OF_PAIRS = ("case", "modality", "voxels", "head_kind", "source", "method", "outcome")
-"""By what the scores are broken down: columns of the training table where present, and the two below."""
+KINDS_OF_PAIRS = ("case", "modality", "voxels", "original", "head_kind", "source", "method", "outcome")
+"""By what the scores are broken down: columns of the training table where present, and the three below."""
 
 CLEAR_BELOW, CLEAR_ABOVE = 0.05, 0.40
 """A pair whose every region has a true residual below the first or above the second is clear, else borderline."""
@@ -124,6 +124,11 @@ def kinds_of_pairs(table: TrainingTable, criterion: str) -> dict[str, list[str]]
     keys = {name: [row[name] for row in table.identity] for name in KINDS_OF_PAIRS if name in present}
     if "voxel_mm" in present:
         keys["voxels"] = [_voxels(row["voxel_mm"]) for row in table.identity]
+    if {"voxel_mm", "modality", "head_kind"} <= present.keys():
+        keys["original"] = [
+            f"{row['head_kind']} {row['modality']}, {voxels}"
+            for row, voxels in zip(table.identity, keys["voxels"], strict=True)
+        ]
     if all(f"truth_residual_{region}" in present for region in ("left_eye", "right_eye", "nose", "mouth")):
         keys["case"] = [_case(row, criterion) for row in table.identity]
     return keys
