@@ -43,7 +43,7 @@ def mine(head: SyntheticHead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         name: head.volume.affine[:3, :3] @ (point / head.volume.spacing_mm) + head.volume.affine[:3, 3]
         for name, point in head.landmarks_mm.items()
     }
-    monkeypatch.setattr("defaceqa.simulation.table.locate", lambda volume: known)
+    monkeypatch.setattr("defaceqa.simulation.table.locate", lambda volume, with_brain: known)
     monkeypatch.setattr("defaceqa.simulation.landmarks.careful_landmarks", lambda volume: (world, 0.95))
     monkeypatch.setattr("defaceqa.simulation.originals._mean_brain", lambda volume: head.brain)
     monkeypatch.setattr("defaceqa.simulation.table.installed_tools", lambda: ([], ["mideface"]))
