@@ -231,7 +231,7 @@ def test_the_table_resumes_where_it_stopped_and_holds_truth_and_features(
 ) -> None:
     # finding the face has tests of its own, and takes seconds
     known = Anatomy(np.eye(4), 1.0, head.landmarks_mm, True)
-    monkeypatch.setattr("defaceqa.simulation.table.locate", lambda volume: known)
+    monkeypatch.setattr("defaceqa.simulation.table.locate", lambda volume, with_brain: known)
     recipe = Recipe(outcomes=("untouched", "plate_clean"))
     seen: list[str] = []
     build_table(originals[:1], tmp_path / "t.tsv", recipe=recipe, progress=lambda head, *_: seen.append(head))
