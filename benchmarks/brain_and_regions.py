@@ -142,7 +142,7 @@ def frontal_cuts(measured: MeasuredOriginal, brain: NDArray[np.bool_], true: NDA
             defaced = np.where(gone, np.float32(0), data)
             removed = loss.changed_voxels(data, defaced, measured.threshold, measured.tissue).removed
             removed_ml = float((removed & brain).sum()) * WORKING_SPACING_MM**3 / 1000
-            piece = loss.largest_piece(removed, brain, WORKING_SPACING_MM)
+            piece = loss.brain_piece(removed, brain, WORKING_SPACING_MM)
             verdict = judge_brain(removed_ml, piece["brain_largest_piece_ml"], piece["brain_depth_mm"]).verdict
             true_ml = float((gone & true).sum()) * WORKING_SPACING_MM**3 / 1000
             yield Cut(tilt, depth, true_ml, removed_ml, *piece.values(), verdict)

@@ -48,7 +48,7 @@ def test_a_cut_into_the_synthetic_brain_is_noticed_and_one_before_it_is_not(foun
     defaced = np.where(gone[None, :, None], np.float32(0), measured.data)
     removed = loss.changed_voxels(measured.data, defaced, measured.threshold, measured.tissue).removed
     removed_ml = float((removed & anatomy.brain).sum()) * WORKING_SPACING_MM**3 / 1000
-    piece = loss.largest_piece(removed, anatomy.brain, WORKING_SPACING_MM)
+    piece = loss.brain_piece(removed, anatomy.brain, WORKING_SPACING_MM)
     assert judge_brain(removed_ml, piece["brain_largest_piece_ml"], piece["brain_depth_mm"]).verdict in verdicts
 
 

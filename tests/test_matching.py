@@ -22,7 +22,7 @@ def match(request):
     fixed, mask = template_image(template, 8.0)
     if request.param:
         shape = mask_image(template.head_mask, template.origin_mm, 8.0)
-        return Match(shape, shape, mask, of_shape=True)
+        return Match(shape, shape, mask, measure="correlation")
     return Match(fixed, to_image(template.head, template.origin_mm, 2.0, 8.0), mask)
 
 
@@ -48,7 +48,7 @@ def test_images_that_do_not_overlap_leave_the_transform_as_it_was(match):
 def test_a_quarter_of_the_voxels_gives_the_same_fit_twice(match):
     def fitted() -> np.ndarray:
         transform = affine_of(shifted(9), load_template().landmarks_mm["nasion"])
-        Match(match.fixed, match.moving, match.mask, 0.25, match.of_shape).optimise(
+        Match(match.fixed, match.moving, match.mask, 0.25, match.measure).optimise(
             transform, step_mm=2.0, iterations=20
         )
         return matrix_of(transform)

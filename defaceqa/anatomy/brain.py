@@ -8,6 +8,7 @@ more, to the tissue that was found, since skulls differ in thickness and a head'
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from defaceqa.anatomy.images import affine_of, carried, mask_like, matrix_of, to_image
+from defaceqa.anatomy.matching import Match
 from defaceqa.anatomy.template import Template
 from defaceqa.head import WORKING_SPACING_MM, fill_holes, largest_piece
 
@@ -53,15 +55,27 @@ THREAD_STEPS, BACK_STEPS = 2, 3
 """Tissue is cut back by so many voxels, so that what hangs on by a thread falls off, and grows back by so many."""
 
 RIM_MM = 8.0
+"""Air, or head, around the box where brain can be: the second fit may move it."""
 
 SHADING_SHRINK = 6
 SHADING_ITERATIONS = (50, 50, 50)
 SHADING_WIDTH = 0.3
+"""Of N4, on every n-th voxel of that box: its levels, and the width of the field it assumes (0.15 by default)."""
 
 _FIT_MM = 4.0
 _FIT_STEPS = 40
 _FIT_CLOSING = 3
 _SIX = ndimage.generate_binary_structure(3, 1)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What the mean head leads one to expect at each voxel of an original."""
+
+    brain: FloatArray
+    head: FloatArray
+    depth_mm: FloatArray
+    ventricles: BoolArray
 
 
 def find_brain(template: Template, matrix: Matrix, data: FloatArray, origin_mm: NDArray[np.float64]) -> BoolArray:
@@ -84,10 +98,12 @@ def find_brain(template: Template, matrix: Matrix, data: FloatArray, origin_mm: 
     """
     window = _window(template, matrix, data.shape, origin_mm)
     origin_mm = origin_mm + WORKING_SPACING_MM * np.array([extent.start for extent in window])
-    even = _even(template, matrix, data[window], origin_mm)
-    tissue = _tissue(template, matrix, even, origin_mm, FIT_PROBABILITY)
+    expected = _expected(template, matrix, data[window].shape, origin_mm)
+    even = _even(data[window], expected.brain)
+    tissue = _tissue(even, expected, FIT_PROBABILITY)
     matrix = _fit(template, matrix, _closed(tissue, _FIT_CLOSING), origin_mm)
-    tissue = _tissue(template, matrix, even, origin_mm, MASK_PROBABILITY)
+    expected = _expected(template, matrix, even.shape, origin_mm)
+    tissue = _tissue(even, expected, MASK_PROBABILITY)
     found = np.zeros(data.shape, dtype=bool)
     found[window] = fill_holes(_closed(tissue, 1))
     return found
@@ -106,9 +122,14 @@ def _window(
     return tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
 
 
-def _even(template: Template, matrix: Matrix, data: FloatArray, origin_mm: NDArray[np.float64]) -> FloatArray:
+def _expected(template: Template, matrix: Matrix, shape: tuple[int, ...], origin_mm: NDArray[np.float64]) -> _Expected:
+    volumes = (template.brain, template.head, template.brain_depth_mm, _ventricles(template))
+    brain, head, depth_mm, ventricles = carried(volumes, template, matrix, shape, origin_mm)
+    return _Expected(brain, head, depth_mm, ventricles > 0.5)
+
+
+def _even(data: FloatArray, brain: FloatArray) -> FloatArray:
     """The image with its shading taken out, as found where brain can be."""
-    [brain] = carried((template.brain,), template, matrix, data.shape, origin_mm)
     region = (brain > FIT_PROBABILITY) & (data > 0)
     return without_shading(data, region) if region.any() else data
 
@@ -128,20 +149,14 @@ def without_shading(data: FloatArray, region: BoolArray) -> FloatArray:
     return np.asarray(data / np.exp(sitk.GetArrayFromImage(method.GetLogBiasFieldAsImage(image))), np.float32)
 
 
-def _tissue(
-    template: Template, matrix: Matrix, data: FloatArray, origin_mm: NDArray[np.float64], probability: float
-) -> BoolArray:
+def _tissue(data: FloatArray, expected: _Expected, probability: float) -> BoolArray:
     """Voxels that look like brain, where brain can be; what hangs on by a thread (meninges, scalp) is cut off."""
-    brain, head, depth_mm, ventricles = carried(
-        (template.brain, template.head, template.brain_depth_mm, _ventricles(template)),
-        template, matrix, data.shape, origin_mm,
-    )  # fmt: skip
-    core = (brain > CORE_PROBABILITY) & (depth_mm > CORE_DEPTH_MM)
-    deep = depth_mm > ALWAYS_BRAIN_MM
-    if not (core & (head > TISSUE_GREY)).any() or not (ventricles > 0.5).any():
-        return np.asarray(brain > 0.5)  # next to nothing in view: the quality of the fit tells
-    low, high = tissue_interval(data[core & (head > TISSUE_GREY)], data[ventricles > 0.5])
-    found = (brain > probability) & (data > low) & (data < high)
+    core = (expected.brain > CORE_PROBABILITY) & (expected.depth_mm > CORE_DEPTH_MM) & (expected.head > TISSUE_GREY)
+    deep = expected.depth_mm > ALWAYS_BRAIN_MM
+    if not core.any() or not expected.ventricles.any():
+        return np.asarray(expected.brain > 0.5)  # next to nothing in view: the quality of the fit tells
+    low, high = tissue_interval(data[core], data[expected.ventricles])
+    found = (expected.brain > probability) & (data > low) & (data < high)
     inner = ndimage.binary_erosion(found | deep, _SIX, iterations=THREAD_STEPS)
     kept = ndimage.binary_dilation(largest_piece(inner), _SIX, iterations=BACK_STEPS)
     return np.asarray((found & kept) | deep)
@@ -186,18 +201,8 @@ def _fit(template: Template, matrix: Matrix, mask: BoolArray, origin_mm: NDArray
     near = ndimage.binary_dilation(sitk.GetArrayViewFromImage(fixed) > 10, iterations=3)
     inside = np.argwhere(template.brain > 0.5).mean(axis=0)
     affine = affine_of(matrix, template.origin_mm + template.spacing_mm * inside)
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMeanSquares()
-    method.SetMetricFixedMask(mask_like(near, fixed))
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetNumberOfThreads(1)
-    method.SetInitialTransform(affine, inPlace=True)
-    method.SetOptimizerAsRegularStepGradientDescent(1.0, 0.01, _FIT_STEPS, gradientMagnitudeTolerance=1e-6)
-    method.SetOptimizerScalesFromPhysicalShift()
-    try:
-        method.Execute(fixed, moving)
-    except RuntimeError:  # the two no longer overlap: stay with the head
-        return matrix
+    match = Match(fixed, moving, mask_like(near, fixed), measure="difference")
+    match.optimise(affine, step_mm=1.0, iterations=_FIT_STEPS)
     return matrix_of(affine)
 
 

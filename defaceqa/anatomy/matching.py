@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     import SimpleITK
+
+Measure = Literal["information", "correlation", "difference"]
 
 HISTOGRAM_BINS = 32
 SEED = 1
@@ -26,16 +28,16 @@ class Match:
         Voxels of ``fixed`` that count.
     share : float
         How many of the voxels are compared, evenly spread; 1 for all.
-    of_shape : bool
-        Compare by correlation, as suits two masks; otherwise by Mattes mutual information, so that T1w, T2w and FLAIR
-        behave alike.
+    measure : {"information", "correlation", "difference"}
+        Mattes mutual information, under which T1w, T2w and FLAIR behave alike; correlation or mean squared difference,
+        as suit two masks. Differences are for optimising, not for ranking: their cost is not below 0.
     """
 
     fixed: SimpleITK.Image
     moving: SimpleITK.Image
     mask: SimpleITK.Image
     share: float = 1.0
-    of_shape: bool = False
+    measure: Measure = "information"
 
     def cost(self, transform: SimpleITK.Transform) -> float:
         """Cost, 0 or less, weighted by how much of the mask is in view: a thin overlap must not win by agreeing."""
@@ -68,10 +70,13 @@ class Match:
         import SimpleITK as sitk
 
         method = sitk.ImageRegistrationMethod()
-        if self.of_shape:
-            method.SetMetricAsCorrelation()
-        else:
-            method.SetMetricAsMattesMutualInformation(HISTOGRAM_BINS)
+        match self.measure:
+            case "information":
+                method.SetMetricAsMattesMutualInformation(HISTOGRAM_BINS)
+            case "correlation":
+                method.SetMetricAsCorrelation()
+            case "difference":
+                method.SetMetricAsMeanSquares()
         if self.share < 1:
             method.SetMetricSamplingStrategy(method.REGULAR)
             method.SetMetricSamplingPercentage(self.share, SEED)

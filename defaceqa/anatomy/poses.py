@@ -60,7 +60,7 @@ def look_around(
     content = Match(fixed, to_image(data, origin_mm, WORKING_SPACING_MM, COARSE_MM), mask)
     by_content = _tried(content, sorted(poses[:SHAPELY], key=content.cost)[:TRIED_BY_CONTENT])
     shape = mask_image(template.head_mask, template.origin_mm, COARSE_MM)
-    match = Match(shape, mask_image(head, origin_mm, COARSE_MM), mask, of_shape=True)
+    match = Match(shape, mask_image(head, origin_mm, COARSE_MM), mask, measure="correlation")
     by_shape = _tried(match, poses[:TRIED_BY_SHAPE])
     marks = np.array(list(template.landmarks_mm.values()))
     chosen: list[SimpleITK.Similarity3DTransform] = []

@@ -178,7 +178,7 @@ def _losses(
     values["brain_to_head_ratio"] = float(brain.sum() / max(head.sum(), 1))
     on_grid = head_module.to_working_grid(brain, spacing) > 0.5
     reduced = loss.changed_voxels(working.original, working.defaced, working.threshold, working.tissue)
-    return values | loss.largest_piece(reduced.removed, on_grid, head_module.WORKING_SPACING_MM)
+    return values | loss.brain_piece(reduced.removed, on_grid, head_module.WORKING_SPACING_MM)
 
 
 def _row(

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from defaceqa.head import largest_piece
+
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
@@ -97,7 +99,7 @@ def loss(change: Change, inside: BoolArray, spacing_mm: NDArray[np.float64], nam
     return values
 
 
-def largest_piece(removed: BoolArray, brain: BoolArray, spacing_mm: float) -> dict[str, float]:
+def brain_piece(removed: BoolArray, brain: BoolArray, spacing_mm: float) -> dict[str, float]:
     """Size of the largest connected piece of removed brain, and how deep it reaches: a rim is thin, a cut is not.
 
     Parameters
@@ -113,14 +115,12 @@ def largest_piece(removed: BoolArray, brain: BoolArray, spacing_mm: float) -> di
         ``brain_largest_piece_ml`` in mL; ``brain_depth_mm``, distance of its deepest voxel from the brain's surface in
         mm. Both 0 when nothing was removed.
     """
-    labels, count = ndimage.label(removed & brain)
-    if count == 0:
+    piece = largest_piece(removed & brain)
+    if not piece.any():
         return {"brain_largest_piece_ml": 0.0, "brain_depth_mm": 0.0}
-    sizes = np.bincount(labels.ravel())[1:]
-    piece = labels == 1 + sizes.argmax()
     depth_mm = ndimage.distance_transform_edt(brain, sampling=spacing_mm)[piece].max()
     return {
-        "brain_largest_piece_ml": float(sizes.max()) * spacing_mm**3 / 1000,
+        "brain_largest_piece_ml": float(piece.sum()) * spacing_mm**3 / 1000,
         "brain_depth_mm": float(depth_mm),
     }
 

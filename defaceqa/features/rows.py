@@ -63,7 +63,8 @@ def measure(
         say("rendering five views")
         return row | _paper_ism(pair)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        features = extract(pair, anatomy=pool.submit(locate, pair.original), progress=progress)
+        anatomy = pool.submit(locate, pair.original, with_brain=pair.brain is None)
+        features = extract(pair, anatomy=anatomy, progress=progress)
     reasons = "; ".join(f"{name}: {reason}" for name, reason in features.undefined.items())
     return row | features.values | {"undefined": reasons, "flags": "; ".join(features.flags)}
 
