@@ -56,19 +56,38 @@ def test_a_brain_is_not_looked_for_when_a_mask_is_given():
     assert locate(synthetic_head(2.0).volume, with_brain=False).brain is None
 
 
-@pytest.mark.parametrize(("fluid", "inside", "outside"), [(100.0, 450.0, 150.0), (1500.0, 450.0, 1300.0)])
-def test_fluid_is_no_tissue_be_it_dark_or_bright(rng, fluid, inside, outside):
-    tissue = rng.normal(500, 60, 4000).astype(np.float32)
-    ventricles = np.concatenate([rng.normal(fluid, 20, 300), rng.normal(500, 60, 100)]).astype(np.float32)
-    low, high = tissue_interval(tissue, ventricles)
-    assert low < inside < high
-    assert not low < outside < high
+LEVELS = {"T1w": (100, 380, 500), "T2w": (1300, 620, 450), "FLAIR": (160, 780, 620)}
+"""Of fluid, cortex and white matter."""
 
 
-def test_intensities_in_other_units_give_the_same_bounds(rng):
-    tissue, ventricles = rng.normal(500, 60, 4000).astype("f4"), rng.normal(100, 20, 300).astype("f4")
-    low, high = tissue_interval(tissue, ventricles)
-    assert np.allclose(tissue_interval(4 * tissue, 4 * ventricles), (4 * low, 4 * high), rtol=1e-4)
+def intensities(rng, contrast: str, gain: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    fluid, grey, white = LEVELS[contrast]
+    core = np.concatenate([rng.normal(white, 20, 4000), rng.normal((white + grey) / 2, 20, 1000)])
+    cortex = np.concatenate([rng.normal(grey, 20, 3000), rng.uniform(*sorted((grey, fluid)), 800)])
+    ventricles = np.concatenate([rng.normal(fluid, 20, 300), rng.normal(white, 20, 100)])
+    return tuple(gain * np.asarray(values, np.float32) for values in (core, cortex, ventricles))
+
+
+@pytest.mark.parametrize("contrast", LEVELS)
+def test_a_voxel_half_full_of_cortex_is_brain_and_one_nearly_full_of_fluid_is_not(rng, contrast):
+    fluid, grey, _ = LEVELS[contrast]
+    low, high = tissue_interval(*intensities(rng, contrast))
+    assert low < (fluid + grey) / 2 < high
+    assert not low < fluid + 0.15 * (grey - fluid) < high
+
+
+@pytest.mark.parametrize("contrast", LEVELS)
+def test_intensities_in_other_units_give_the_same_bounds(contrast):
+    low, high = tissue_interval(*intensities(np.random.default_rng(1), contrast))
+    again = tissue_interval(*intensities(np.random.default_rng(1), contrast, gain=4.0))
+    assert np.allclose(again, (4 * low, 4 * high), rtol=1e-4)
+
+
+def test_a_cortex_out_of_view_leaves_the_level_to_the_core(rng):
+    core, cortex, ventricles = intensities(rng, "T1w")
+    nothing = np.zeros_like(cortex)
+    low, high = tissue_interval(core, nothing, ventricles)
+    assert np.median(ventricles) < low < np.median(core) < high
 
 
 def test_real_brains_outside_the_mean_head_overlap_the_trusted_masks(shared_heads):

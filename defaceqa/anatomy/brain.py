@@ -27,16 +27,25 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Matrix = NDArray[np.float64]
 
-FIT_PROBABILITY = 0.02
+POSSIBLE_PROBABILITY = 0.02
+"""Where the mean brain is at least this probable there can be brain: shading is measured there."""
+
+FIT_PROBABILITY = 0.2
 MASK_PROBABILITY = 0.1
-"""Tissue counts as brain where the mean brain is at least this probable: widely while fitting, then closer."""
+SURE_PROBABILITY = 0.5
+"""Tissue counts as brain where the mean brain is at least so probable, while it is fitted and when it fits; where it is
+sure, also tissue that hangs on by a thread, such as a gyrus between wide sulci."""
 
 CORE_PROBABILITY = 0.95
 CORE_DEPTH_MM = 6.0
-"""Tissue levels are taken this far inside the mean brain."""
+"""Tissue levels are taken this far inside the mean brain, that of the cortex less deep."""
 
 TISSUE_GREY = 125.0
 """In the core of the mean head, voxels of this grey and above are white or grey matter in nearly everybody."""
+
+CORTEX_PROBABILITY = 0.9
+CORTEX_DEPTH_MM = 2.0
+"""Cortex is sought from here inwards, to where the core begins."""
 
 VENTRICLE_GREY = 100.0
 VENTRICLE_DEPTH_MM = 24.0
@@ -45,14 +54,19 @@ VENTRICLE_DEPTH_MM = 24.0
 FLUID_PERCENTILE = 15.0
 """Ventricles differ in size, so the level of fluid is a tail of what lies where they are expected."""
 
-FLUID_SHARE = 0.3
-"""Between fluid (0) and tissue (1), where brain begins: a voxel a third full of tissue is brain."""
+CORTEX_SHARE = 0.4
+DARK_SHARE, BRIGHT_SHARE = 0.26, 0.37
+"""Where brain begins between fluid (0) and tissue (1). To find the level of the cortex: from the tissue of the core. To
+find the brain: from the cortex, less where fluid is dark, for there the cortex is the darkest tissue and what it shares
+with fluid is darker still. Set on 16 heads of the mean head and half of the painted people."""
 
-ALWAYS_BRAIN_MM = 15.0
+ALWAYS_BRAIN_MM = 12.0
 """Deeper than this the mean brain is brain whatever the intensity: ventricles and lesions belong to it."""
 
+FIT_THREAD_STEPS, FIT_BACK_STEPS = 3, 4
 THREAD_STEPS, BACK_STEPS = 2, 3
-"""Tissue is cut back by so many voxels, so that what hangs on by a thread falls off, and grows back by so many."""
+"""Tissue is cut back by so many voxels, so that what hangs on by a thread falls off, and grows back by so many. More of
+both while fitting: marrow that touches the brain would draw the fit outwards, a lost gyrus does no harm."""
 
 RIM_MM = 8.0
 """Air, or head, around the box where brain can be: the second fit may move it."""
@@ -68,14 +82,16 @@ _FIT_CLOSING = 3
 _SIX = ndimage.generate_binary_structure(3, 1)
 
 
+_CORE, _CORTEX, _VENTRICLES = 1, 2, 3
+
+
 @dataclass(frozen=True)
 class _Expected:
-    """What the mean head leads one to expect at each voxel of an original."""
+    """What the mean head leads one to expect at each voxel of an original; ``places`` are core, cortex, ventricles."""
 
     brain: FloatArray
-    head: FloatArray
     depth_mm: FloatArray
-    ventricles: BoolArray
+    places: FloatArray
 
 
 def find_brain(template: Template, matrix: Matrix, data: FloatArray, origin_mm: NDArray[np.float64]) -> BoolArray:
@@ -100,12 +116,10 @@ def find_brain(template: Template, matrix: Matrix, data: FloatArray, origin_mm: 
     origin_mm = origin_mm + WORKING_SPACING_MM * np.array([extent.start for extent in window])
     expected = _expected(template, matrix, data[window].shape, origin_mm)
     even = _even(data[window], expected.brain)
-    tissue = _tissue(even, expected, FIT_PROBABILITY)
-    matrix = _fit(template, matrix, _closed(tissue, _FIT_CLOSING), origin_mm)
+    matrix = _fit(template, matrix, _closed(_solid_tissue(even, expected), _FIT_CLOSING), origin_mm)
     expected = _expected(template, matrix, even.shape, origin_mm)
-    tissue = _tissue(even, expected, MASK_PROBABILITY)
     found = np.zeros(data.shape, dtype=bool)
-    found[window] = fill_holes(_closed(tissue, 1))
+    found[window] = fill_holes(_brain_tissue(even, expected))
     return found
 
 
@@ -113,7 +127,7 @@ def _window(
     template: Template, matrix: Matrix, shape: tuple[int, ...], origin_mm: NDArray[np.float64]
 ) -> tuple[slice, ...]:
     """The part of a working grid where brain can be, with a rim."""
-    index = np.argwhere(template.brain > FIT_PROBABILITY)
+    index = np.argwhere(template.brain > POSSIBLE_PROBABILITY)
     corners = np.array(list(itertools.product(*zip(index.min(axis=0), index.max(axis=0), strict=True))))
     points = (template.origin_mm + corners * template.spacing_mm) @ matrix[:3, :3].T + matrix[:3, 3]
     last = np.array(shape) - 1
@@ -123,14 +137,25 @@ def _window(
 
 
 def _expected(template: Template, matrix: Matrix, shape: tuple[int, ...], origin_mm: NDArray[np.float64]) -> _Expected:
-    volumes = (template.brain, template.head, template.brain_depth_mm, _ventricles(template))
-    brain, head, depth_mm, ventricles = carried(volumes, template, matrix, shape, origin_mm)
-    return _Expected(brain, head, depth_mm, ventricles > 0.5)
+    brain, depth_mm = carried((template.brain, template.brain_depth_mm), template, matrix, shape, origin_mm)
+    [places] = carried([_places(template)], template, matrix, shape, origin_mm, order=0)
+    return _Expected(brain, depth_mm, places)
+
+
+def _places(template: Template) -> NDArray[np.uint8]:
+    """Where in the mean head the levels of tissue, cortex and fluid are taken."""
+    brain, depth_mm = template.brain, template.brain_depth_mm
+    places = np.zeros(brain.shape, np.uint8)
+    core = (brain > CORE_PROBABILITY) & (depth_mm > CORE_DEPTH_MM) & (template.head > TISSUE_GREY)
+    places[(brain > CORTEX_PROBABILITY) & (depth_mm > CORTEX_DEPTH_MM) & (depth_mm <= CORE_DEPTH_MM)] = _CORTEX
+    places[core] = _CORE
+    places[(template.head < VENTRICLE_GREY) & (depth_mm > VENTRICLE_DEPTH_MM)] = _VENTRICLES
+    return places
 
 
 def _even(data: FloatArray, brain: FloatArray) -> FloatArray:
     """The image with its shading taken out, as found where brain can be."""
-    region = (brain > FIT_PROBABILITY) & (data > 0)
+    region = (brain > POSSIBLE_PROBABILITY) & (data > 0)
     return without_shading(data, region) if region.any() else data
 
 
@@ -149,41 +174,62 @@ def without_shading(data: FloatArray, region: BoolArray) -> FloatArray:
     return np.asarray(data / np.exp(sitk.GetArrayFromImage(method.GetLogBiasFieldAsImage(image))), np.float32)
 
 
-def _tissue(data: FloatArray, expected: _Expected, probability: float) -> BoolArray:
-    """Voxels that look like brain, where brain can be; what hangs on by a thread (meninges, scalp) is cut off."""
-    core = (expected.brain > CORE_PROBABILITY) & (expected.depth_mm > CORE_DEPTH_MM) & (expected.head > TISSUE_GREY)
-    deep = expected.depth_mm > ALWAYS_BRAIN_MM
-    if not core.any() or not expected.ventricles.any():
-        return np.asarray(expected.brain > 0.5)  # next to nothing in view: the quality of the fit tells
-    low, high = tissue_interval(data[core], data[expected.ventricles])
-    found = (expected.brain > probability) & (data > low) & (data < high)
-    inner = ndimage.binary_erosion(found | deep, _SIX, iterations=THREAD_STEPS)
-    kept = ndimage.binary_dilation(largest_piece(inner), _SIX, iterations=BACK_STEPS)
-    return np.asarray((found & kept) | deep)
+def _solid_tissue(data: FloatArray, expected: _Expected) -> BoolArray:
+    """The bulk of the brain while the mean brain is not yet fitted to it."""
+    found, deep = _tissue(data, expected, FIT_PROBABILITY)
+    return (found & _held_together(found | deep, FIT_THREAD_STEPS, FIT_BACK_STEPS)) | deep
 
 
-def tissue_interval(tissue: FloatArray, ventricles: FloatArray) -> tuple[float, float]:
+def _brain_tissue(data: FloatArray, expected: _Expected) -> BoolArray:
+    """The brain where the mean brain fits."""
+    found, deep = _tissue(data, expected, MASK_PROBABILITY)
+    kept = _held_together(found | deep, THREAD_STEPS, BACK_STEPS) | (expected.brain > SURE_PROBABILITY)
+    return (found & kept) | deep
+
+
+def _tissue(data: FloatArray, expected: _Expected, probability: float) -> tuple[BoolArray, BoolArray]:
+    """Voxels that look like brain, where brain can be, and those that are brain however they look."""
+    core, cortex, ventricles = (data[expected.places == place] for place in (_CORE, _CORTEX, _VENTRICLES))
+    deep = np.asarray(expected.depth_mm > ALWAYS_BRAIN_MM)
+    if not core.size or not cortex.size or not ventricles.size:
+        return np.asarray(expected.brain > 0.5), deep  # next to nothing in view: the quality of the fit tells
+    low, high = tissue_interval(core, cortex, ventricles)
+    return np.asarray((expected.brain > probability) & (data > low) & (data < high)), deep
+
+
+def _held_together(mask: BoolArray, steps: int, back: int) -> BoolArray:
+    """The largest piece, grown back, of what is left of a mask when it is cut back: meninges and scalp fall off."""
+    inner = ndimage.binary_erosion(mask, _SIX, iterations=steps)
+    return np.asarray(ndimage.binary_dilation(largest_piece(inner), _SIX, iterations=back))
+
+
+def tissue_interval(tissue: FloatArray, cortex: FloatArray, ventricles: FloatArray) -> tuple[float, float]:
     """Between which intensities a voxel is grey or white matter.
 
     Parameters
     ----------
-    tissue, ventricles : ndarray
-        Intensities where the mean head has tissue and where it has ventricles.
+    tissue, cortex, ventricles : ndarray
+        Intensities where the mean head has tissue, cortex (with the fluid of its sulci) and ventricles.
 
     Returns
     -------
     low, high : float
-        The bound next to fluid lies between fluid and tissue, the other one beyond the tissue.
+        The bound next to fluid lies between fluid and cortex, the other one beyond the tissue.
     """
     least, lower, middle, upper, most = np.percentile(tissue, [2, 10, 50, 90, 98])
     dark, bright = np.percentile(ventricles, [FLUID_PERCENTILE, 100 - FLUID_PERCENTILE])
     if (middle - dark) / max(middle - lower, 1e-6) >= (bright - middle) / max(upper - middle, 1e-6):
-        return float(dark + FLUID_SHARE * (middle - dark)), float(most + 0.5 * (most - middle))
-    return float(max(least - 0.5 * (middle - least), 0.5 * middle)), float(bright - FLUID_SHARE * (bright - middle))
+        high = most + 0.5 * (most - middle)
+        grey = _median_within(cortex, dark + CORTEX_SHARE * (middle - dark), high, middle)
+        return float(dark + DARK_SHARE * (grey - dark)), float(high)
+    low = max(least - 0.5 * (middle - least), 0.5 * middle)
+    grey = _median_within(cortex, low, bright - CORTEX_SHARE * (bright - middle), middle)
+    return float(low), float(bright - BRIGHT_SHARE * (bright - grey))
 
 
-def _ventricles(template: Template) -> BoolArray:
-    return np.asarray((template.head < VENTRICLE_GREY) & (template.brain_depth_mm > VENTRICLE_DEPTH_MM))
+def _median_within(values: FloatArray, low: float, high: float, otherwise: float) -> float:
+    inside = values[(values > low) & (values < high)]
+    return float(np.median(inside)) if inside.size else otherwise
 
 
 def _closed(mask: BoolArray, steps: int) -> BoolArray:

@@ -115,10 +115,16 @@ def carried(
     order : int
         1 linear, 0 nearest, for labels.
     """
-    back = np.linalg.inv(matrix)
-    linear = back[:3, :3] * WORKING_SPACING_MM / template.spacing_mm[:, None]
-    offset = (back[:3, :3] @ origin_mm + back[:3, 3] - template.origin_mm) / template.spacing_mm
-    return [
-        ndimage.affine_transform(np.asarray(v, "f4"), linear, offset, output_shape=shape, order=order, output="f4")
-        for v in volumes
-    ]
+    import SimpleITK as sitk
+
+    grid = sitk.Image(list(shape), sitk.sitkFloat32)
+    grid.SetSpacing([WORKING_SPACING_MM] * 3)
+    grid.SetOrigin(origin_mm.tolist())
+    resampling = sitk.ResampleImageFilter()
+    resampling.SetNumberOfThreads(1)
+    resampling.SetReferenceImage(grid)
+    resampling.SetTransform(affine_of(matrix, np.zeros(3)).GetInverse())
+    resampling.SetInterpolator(sitk.sitkLinear if order else sitk.sitkNearestNeighbor)
+    spacing_mm = float(template.spacing_mm[0])
+    laid = (resampling.Execute(to_image(v.astype(np.float32), template.origin_mm, spacing_mm, spacing_mm)) for v in volumes)
+    return [np.ascontiguousarray(sitk.GetArrayFromImage(image).transpose(2, 1, 0)) for image in laid]
