@@ -126,5 +126,6 @@ def carried(
     resampling.SetTransform(affine_of(matrix, np.zeros(3)).GetInverse())
     resampling.SetInterpolator(sitk.sitkLinear if order else sitk.sitkNearestNeighbor)
     spacing_mm = float(template.spacing_mm[0])
-    laid = (resampling.Execute(to_image(v.astype(np.float32), template.origin_mm, spacing_mm, spacing_mm)) for v in volumes)
-    return [np.ascontiguousarray(sitk.GetArrayFromImage(image).transpose(2, 1, 0)) for image in laid]
+    images = (to_image(volume.astype(np.float32), template.origin_mm, spacing_mm, spacing_mm) for volume in volumes)
+    laid = (sitk.GetArrayFromImage(resampling.Execute(image)) for image in images)
+    return [np.ascontiguousarray(volume.transpose(2, 1, 0)) for volume in laid]
