@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from defaceqa.anatomy.images import carried
-from defaceqa.anatomy.patches import REGIONS, region_of
+from defaceqa.anatomy.patches import REGION_WORDS, REGIONS, region_of
 from defaceqa.anatomy.registration import Anatomy, locate
 from defaceqa.anatomy.template import load_template
 from defaceqa.features.original import MeasuredOriginal
@@ -36,7 +36,6 @@ COLOURS = {
 }
 """After Okabe and Ito, told apart by the colour-blind."""
 
-REGION_WORDS = {region: region.replace("_", " ") for region in REGIONS} | {"cheeks_jaw": "cheeks and jaw"}
 BRAIN_COLOUR = (220, 30, 30)
 SKIN_COLOUR = (200, 200, 200)
 NUMBERED = np.array([SKIN_COLOUR, *(COLOURS[region] for region in REGIONS)], np.uint8)

@@ -14,6 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 REGIONS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear", "forehead", "cheeks_jaw")
 """Region names in the order of their numbers: `region_of` gives index + 1, and 0 for skin of no region."""
 
+REGION_WORDS = {
+    "left_eye": "left eye",
+    "right_eye": "right eye",
+    "nose": "nose",
+    "mouth": "mouth",
+    "cheeks_jaw": "cheeks and jaw",
+    "forehead": "forehead",
+    "left_ear": "left ear",
+    "right_ear": "right ear",
+}
+"""Regions as people are told of them, in the order in which they are; left is the person's left."""
+
 LANDMARKS = (
     "left_eye",
     "right_eye",

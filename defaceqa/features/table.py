@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from defaceqa.anatomy.patches import REGIONS
+from defaceqa.anatomy.patches import REGION_WORDS, REGIONS
 from defaceqa.renders import VIEWS
 
 Direction = Literal["more face left", "less face left", "more brain lost", "none"]
@@ -53,7 +53,6 @@ _MEASURES: dict[str, tuple[str, float, float, Direction, str]] = {
     "rmse": ("grey levels", 0, 255, "less face left", "scikit-image, data range 255"),
 }
 
-_REGION_WORDS = {name: name.replace("_", " ") for name in REGIONS} | {"cheeks_jaw": "cheeks and jaw"}
 
 
 def _similarity_rows() -> list[Feature]:
@@ -88,9 +87,10 @@ def _loss_rows() -> list[Feature]:
 
 def _residual_rows() -> list[Feature]:
     source = "DefaceQA design, section 3.6"
+    meaning = "share of the skin of {} still there"
     rows = [
-        Feature(f"residual_{region}", "1", 0, 1, "more face left", f"share of the skin of {words} still there", source)
-        for region, words in _REGION_WORDS.items()
+        Feature(f"residual_{region}", "1", 0, 1, "more face left", meaning.format(REGION_WORDS[region]), source)
+        for region in REGIONS
     ]
     rows.append(Feature("residual_eyes", "1", 0, 1, "more face left", "residual of the worse eye", source))
     rows.append(Feature("residual_lips", "1", 0, 1, "more face left", "share of the lips still there", source))

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from defaceqa.anatomy.patches import REGION_WORDS
 from defaceqa.errors import InputError
 from defaceqa.features.table import FEATURES
 from defaceqa.report import words
 from defaceqa.report.colours import grade, region_colour
-from defaceqa.report.mean_head import REGION_WORDS, head_views
+from defaceqa.report.mean_head import head_views
 from defaceqa.report.page import render_page
 from defaceqa.report.scan import is_page_of, write_report_from_record
 from defaceqa.report.scans import FIGURES, ScanRow, read_scans

@@ -7,22 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from defaceqa.anatomy.patches import REGIONS
+from defaceqa.anatomy.patches import REGION_WORDS, REGIONS
 from defaceqa.report.colours import BESIDE_REGIONS, grade, region_colour
 from defaceqa.report.words import percent
 from defaceqa.shipped import shipped_folder
-
-REGION_WORDS = {
-    "left_eye": "left eye",
-    "right_eye": "right eye",
-    "nose": "nose",
-    "mouth": "mouth",
-    "cheeks_jaw": "cheeks and jaw",
-    "forehead": "forehead",
-    "left_ear": "left ear",
-    "right_ear": "right ear",
-}
-"""Regions in the order people are told of them; left is the person's left."""
 
 VIEW_WORDS = {"left_profile": "from the left", "frontal": "from the front", "right_profile": "from the right"}
 

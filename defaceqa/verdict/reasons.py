@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
+from defaceqa.anatomy.patches import REGION_WORDS
+
 Features = Mapping[str, float]
 
 GONE_BELOW = 0.05
@@ -35,12 +37,7 @@ NO_SINGLE_REASON: Mapping[str, str] = {
     "fail": "all measures of the face together are those of a face still there",
 }
 
-_REGION_WORDS: Mapping[str, str] = {
-    "left_eye": "left eye",
-    "right_eye": "right eye",
-    "nose": "nose",
-    "mouth": "mouth",
-}
+_FACIAL = ("left_eye", "right_eye", "nose", "mouth")
 """The regions both criteria want gone; ears and forehead may stay and so explain nothing."""
 
 
@@ -110,7 +107,7 @@ def single_features(features: Features, contributions: Features, *, towards_insu
 
 def facial_residuals(features: Features) -> list[tuple[str, float]]:
     """Words and residual of eyes, nose and mouth where defined; the eyes are one when both are in the same state."""
-    values = {words: value_of(features, f"residual_{name}") for name, words in _REGION_WORDS.items()}
+    values = {REGION_WORDS[name]: value_of(features, f"residual_{name}") for name in _FACIAL}
     eyes = values["left eye"], values["right eye"]
     if not math.isnan(sum(eyes)) and _grade(eyes[0]) == _grade(eyes[1]):
         values = {"both eyes": max(eyes), "nose": values["nose"], "mouth": values["mouth"]}
