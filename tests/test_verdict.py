@@ -15,7 +15,7 @@ GONE = {
     "head_removed_fraction": 0.12,
     "head_altered_fraction": 0.12,
     "brain_removed_ml": 0.1,
-    "brain_largest_piece_ml": 0.05,
+    "brain_largest_piece_ml": 0.016,
     "brain_depth_mm": 1.0,
 }
 LEFT = GONE | {"residual_nose": 0.82, "residual_mouth": 0.12, "head_removed_fraction": 0.01, "fsim_frontal": 0.97}
@@ -127,8 +127,8 @@ def test_a_brain_that_was_not_found_makes_the_overall_verdict_at_best_review() -
     ("numbers", "expected"),
     [
         ((0.0, 0.0, 0.0), "pass"),
-        ((8.0, 0.1, 2.0), "pass"),  # much, but in crumbs along the uncertain rim
-        ((8.0, 7.0, 1.9), "pass"),
+        ((8.0, 0.016, 2.0), "pass"),  # much, but in crumbs along the uncertain rim
+        ((0.024, 0.024, 2.0), "review"),
         ((8.0, 7.0, 2.9), "review"),
         ((0.3, 0.2, 2.0), "review"),
         ((1.0, 0.6, 5.0), "review"),
@@ -136,10 +136,10 @@ def test_a_brain_that_was_not_found_makes_the_overall_verdict_at_best_review() -
         ((2.5, 2.0, 3.0), "fail"),
         ((60.0, 55.0, 25.0), "fail"),
         ((5.0, math.nan, math.nan), "fail"),  # unknown counts as the worst
-        ((0.1, math.nan, math.nan), "pass"),
+        ((0.1, math.nan, math.nan), "review"),
     ],
 )
-def test_brain_damage_needs_a_piece_below_the_rim(numbers: tuple[float, float, float], expected: str) -> None:
+def test_brain_damage_is_judged_by_a_piece_and_its_depth(numbers: tuple[float, float, float], expected: str) -> None:
     assert judge_brain(*numbers).verdict == expected
 
 
@@ -150,6 +150,10 @@ def test_a_cut_brain_comes_first_in_the_reasons_when_the_face_is_gone() -> None:
     assert verdict.reasons[0] == (
         "the brain was cut: 30.0 mL removed, the largest piece 28.0 mL, down to 14 mm under its surface"
     )
+
+
+def test_a_small_loss_is_told_in_more_digits() -> None:
+    assert "0.02 mL removed, the largest piece 0.02 mL" in judge_brain(0.024, 0.024, 2.0).reason
 
 
 def test_more_removed_brain_never_gives_a_milder_verdict() -> None:

@@ -66,12 +66,16 @@ def untouched(features: Features) -> str:
 
 def brain_cut(removed_ml: float, piece_ml: float, depth_mm: float) -> str:
     """How much brain was removed, and where; what is NaN is left out."""
-    words = f"{removed_ml:.1f} mL removed"
+    words = f"{_ml(removed_ml)} removed"
     if not math.isnan(piece_ml):
-        words += f", the largest piece {piece_ml:.1f} mL"
+        words += f", the largest piece {_ml(piece_ml)}"
     if not math.isnan(depth_mm):
         words += f", down to {depth_mm:.0f} mm under its surface"
     return words
+
+
+def _ml(volume_ml: float) -> str:
+    return f"{volume_ml:.1f} mL" if volume_ml >= 0.1 else f"{volume_ml:.2f} mL"
 
 
 def brain_altered(features: Features) -> list[str]:
