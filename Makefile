@@ -23,7 +23,7 @@ demo: $(VENV)/installed graphics
 	@echo "Look into $(CURDIR)/$(DEMO_OUT). To judge scans of your own: $(BIN)/defaceqa predict ORIGINAL DEFACED"
 
 test: lint graphics browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/lint-imports --no-logo

@@ -80,8 +80,6 @@ _FIT_MM = 4.0
 _FIT_STEPS = 40
 _FIT_CLOSING = 3
 _SIX = ndimage.generate_binary_structure(3, 1)
-
-
 _CORE, _CORTEX, _VENTRICLES = 1, 2, 3
 
 
