@@ -1,13 +1,14 @@
 """The brain of an original, found by the mean head: where brain can be, and which voxels there look like brain.
 
 Three steps, each by intensities of the image itself, so that T1w, T2w and FLAIR behave alike: the shading of the coils
-is taken out (N4), fluid is told from tissue by what the mean head's ventricles hold, and the mean brain is fitted once
-more, to the tissue that was found, since skulls differ in thickness and a head's fit is not yet a brain's.
+is taken out (N4), fluid is told from tissue by what the mean head's ventricles and cortex hold, and the mean brain is
+fitted once more, to the tissue that was found, since skulls differ in thickness and a head's fit is not yet a brain's.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,6 @@ Matrix = NDArray[np.float64]
 
 POSSIBLE_PROBABILITY = 0.02
 """Where the mean brain is at least this probable there can be brain: shading is measured there."""
-
-FIT_PROBABILITY = 0.2
-MASK_PROBABILITY = 0.1
-SURE_PROBABILITY = 0.5
-"""Tissue counts as brain where the mean brain is at least so probable, while it is fitted and when it fits; where it is
-sure, also tissue that hangs on by a thread, such as a gyrus between wide sulci."""
 
 CORE_PROBABILITY = 0.95
 CORE_DEPTH_MM = 6.0
@@ -63,11 +58,6 @@ with fluid is darker still. Set on 16 heads of the mean head and half of the pai
 ALWAYS_BRAIN_MM = 12.0
 """Deeper than this the mean brain is brain whatever the intensity: ventricles and lesions belong to it."""
 
-FIT_THREAD_STEPS, FIT_BACK_STEPS = 3, 4
-THREAD_STEPS, BACK_STEPS = 2, 3
-"""Tissue is cut back by so many voxels, so that what hangs on by a thread falls off, and grows back by so many. More of
-both while fitting: marrow that touches the brain would draw the fit outwards, a lost gyrus does no harm."""
-
 RIM_MM = 8.0
 """Air, or head, around the box where brain can be: the second fit may move it."""
 
@@ -81,6 +71,34 @@ _FIT_STEPS = 40
 _FIT_CLOSING = 3
 _SIX = ndimage.generate_binary_structure(3, 1)
 _CORE, _CORTEX, _VENTRICLES = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Which voxels that look like tissue count as brain.
+
+    Parameters
+    ----------
+    probability : float
+        Where the mean brain is at least so probable.
+    cut_back, grow_back : int
+        Tissue is cut back by so many voxels, so that what hangs on by a thread (meninges, scalp) falls off, and grows
+        back by so many.
+    sure : float
+        Where the mean brain is more probable than this, also what hangs on by a thread, such as a gyrus between wide
+        sulci.
+    """
+
+    probability: float
+    cut_back: int
+    grow_back: int
+    sure: float = math.inf
+
+
+WHILE_FITTING = _Rule(0.2, cut_back=3, grow_back=4)
+"""Marrow that touches the brain would draw the fit outwards; a lost gyrus does no harm."""
+
+FITTED = _Rule(0.1, cut_back=2, grow_back=3, sure=0.5)
 
 
 @dataclass(frozen=True)
@@ -112,12 +130,13 @@ def find_brain(template: Template, matrix: Matrix, data: FloatArray, origin_mm: 
     """
     window = _window(template, matrix, data.shape, origin_mm)
     origin_mm = origin_mm + WORKING_SPACING_MM * np.array([extent.start for extent in window])
-    expected = _expected(template, matrix, data[window].shape, origin_mm)
+    places = _places(template)
+    expected = _expected(template, places, matrix, data[window].shape, origin_mm)
     even = _even(data[window], expected.brain)
-    matrix = _fit(template, matrix, _closed(_solid_tissue(even, expected), _FIT_CLOSING), origin_mm)
-    expected = _expected(template, matrix, even.shape, origin_mm)
+    matrix = _fit(template, matrix, _closed(_tissue(even, expected, WHILE_FITTING), _FIT_CLOSING), origin_mm)
+    expected = _expected(template, places, matrix, even.shape, origin_mm)
     found = np.zeros(data.shape, dtype=bool)
-    found[window] = fill_holes(_brain_tissue(even, expected))
+    found[window] = fill_holes(_tissue(even, expected, FITTED))
     return found
 
 
@@ -134,10 +153,16 @@ def _window(
     return tuple(slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True))
 
 
-def _expected(template: Template, matrix: Matrix, shape: tuple[int, ...], origin_mm: NDArray[np.float64]) -> _Expected:
+def _expected(
+    template: Template,
+    places: NDArray[np.uint8],
+    matrix: Matrix,
+    shape: tuple[int, ...],
+    origin_mm: NDArray[np.float64],
+) -> _Expected:
     brain, depth_mm = carried((template.brain, template.brain_depth_mm), template, matrix, shape, origin_mm)
-    [places] = carried([_places(template)], template, matrix, shape, origin_mm, order=0)
-    return _Expected(brain, depth_mm, places)
+    [laid] = carried([places], template, matrix, shape, origin_mm, order=0)
+    return _Expected(brain, depth_mm, laid)
 
 
 def _places(template: Template) -> NDArray[np.uint8]:
@@ -172,33 +197,18 @@ def without_shading(data: FloatArray, region: BoolArray) -> FloatArray:
     return np.asarray(data / np.exp(sitk.GetArrayFromImage(method.GetLogBiasFieldAsImage(image))), np.float32)
 
 
-def _solid_tissue(data: FloatArray, expected: _Expected) -> BoolArray:
-    """The bulk of the brain while the mean brain is not yet fitted to it."""
-    found, deep = _tissue(data, expected, FIT_PROBABILITY)
-    return (found & _held_together(found | deep, FIT_THREAD_STEPS, FIT_BACK_STEPS)) | deep
-
-
-def _brain_tissue(data: FloatArray, expected: _Expected) -> BoolArray:
-    """The brain where the mean brain fits."""
-    found, deep = _tissue(data, expected, MASK_PROBABILITY)
-    kept = _held_together(found | deep, THREAD_STEPS, BACK_STEPS) | (expected.brain > SURE_PROBABILITY)
-    return (found & kept) | deep
-
-
-def _tissue(data: FloatArray, expected: _Expected, probability: float) -> tuple[BoolArray, BoolArray]:
+def _tissue(data: FloatArray, expected: _Expected, rule: _Rule) -> BoolArray:
     """Voxels that look like brain, where brain can be, and those that are brain however they look."""
     core, cortex, ventricles = (data[expected.places == place] for place in (_CORE, _CORTEX, _VENTRICLES))
-    deep = np.asarray(expected.depth_mm > ALWAYS_BRAIN_MM)
-    if not core.size or not cortex.size or not ventricles.size:
-        return np.asarray(expected.brain > 0.5), deep  # next to nothing in view: the quality of the fit tells
-    low, high = tissue_interval(core, cortex, ventricles)
-    return np.asarray((expected.brain > probability) & (data > low) & (data < high)), deep
-
-
-def _held_together(mask: BoolArray, steps: int, back: int) -> BoolArray:
-    """The largest piece, grown back, of what is left of a mask when it is cut back: meninges and scalp fall off."""
-    inner = ndimage.binary_erosion(mask, _SIX, iterations=steps)
-    return np.asarray(ndimage.binary_dilation(largest_piece(inner), _SIX, iterations=back))
+    if core.size and cortex.size and ventricles.size:
+        low, high = tissue_interval(core, cortex, ventricles)
+        found = (expected.brain > rule.probability) & (data > low) & (data < high)
+    else:
+        found = expected.brain > 0.5  # next to nothing in view: the quality of the fit tells
+    deep = expected.depth_mm > ALWAYS_BRAIN_MM
+    inner = ndimage.binary_erosion(found | deep, _SIX, iterations=rule.cut_back)
+    kept = ndimage.binary_dilation(largest_piece(inner), _SIX, iterations=rule.grow_back)
+    return np.asarray((found & (kept | (expected.brain > rule.sure))) | deep)
 
 
 def tissue_interval(tissue: FloatArray, cortex: FloatArray, ventricles: FloatArray) -> tuple[float, float]:

@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 REGIONS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear", "forehead", "cheeks_jaw")
 """Region names in the order of their numbers: `region_of` gives index + 1, and 0 for skin of no region."""
 
+FACIAL_REGIONS = ("left_eye", "right_eye", "nose", "mouth")
+"""The regions both criteria want gone; ears and forehead may stay."""
+
 REGION_WORDS = {
     "left_eye": "left eye",
     "right_eye": "right eye",

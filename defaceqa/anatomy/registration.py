@@ -71,7 +71,7 @@ FACE_RIM_MM = 25.0
 MIN_QUALITY = 0.84
 """Overlap (Dice) of head masks below which the location is not believed.
 
-Of 35 heads outside the mean head (adults, children, painted T1w, T2w and FLAIR) all have 0.859 and more; a
+Of 158 volumes outside the mean head (adults, children, painted T1w, T2w and FLAIR) all have 0.844 and more; a
 skull-stripped head reaches 0.80, heavily cut ones 0.63 to 0.79. It does not tell all: a misplaced painted head may
 reach 0.86.
 """

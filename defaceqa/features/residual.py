@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from defaceqa.anatomy.patches import REGIONS, head_frame
+from defaceqa.anatomy.patches import FACIAL_REGIONS, REGION_WORDS, REGIONS, head_frame
 from defaceqa.head import WORKING_SPACING_MM
 
 RESIDUAL_TOLERANCE_MM = 1.5
@@ -214,12 +214,11 @@ def original_flags(skin: Skin, landmarks_mm: Mapping[str, NDArray[np.float64]]) 
     area_cm2 = {region: skin.areas_mm2[skin.regions == n].sum() / 100 for n, region in enumerate(REGIONS, start=1)}
     if max(area_cm2["nose"], area_cm2["mouth"]) < NO_FACE_CM2:
         return ("the original shows no face: defaced before, stripped of its skull, or cut above the nose",)
-    seen = {"left eye": "left_eye", "right eye": "right_eye", "nose": "nose", "mouth": "mouth"}
     # with the mouth in view the nose is in view too, tip or clipped
     offset_mm = misplaced_mm(skin, landmarks_mm) if area_cm2["mouth"] >= NO_FACE_CM2 else 0.0
     if offset_mm > MAX_MISPLACED_MM:
         return (f"could not locate the face: the nose stands {offset_mm:.0f} mm from where it was expected",)
-    missing = [words for words, region in seen.items() if area_cm2[region] < MIN_REGION_CM2]
+    missing = [REGION_WORDS[region] for region in FACIAL_REGIONS if area_cm2[region] < MIN_REGION_CM2]
     return tuple(f"note: the {words} is outside the original's field of view" for words in missing)
 
 
@@ -252,7 +251,7 @@ def face_distances(skin: Skin, survival: Survival) -> dict[str, float]:
         ``masd_face_mm`` and ``hd95_face_mm``, area-weighted over eyes, nose, mouth, cheeks and jaw; NaN when no face
         is in view. Distances are cut at ``FAR_MM``.
     """
-    names = ("left_eye", "right_eye", "nose", "mouth", "cheeks_jaw")
+    names = (*FACIAL_REGIONS, "cheeks_jaw")
     face = np.isin(skin.regions, [REGIONS.index(name) + 1 for name in names])
     weights, distance = skin.areas_mm2[face], survival.distance_mm[face]
     if weights.sum() < 100 * MIN_REGION_CM2:

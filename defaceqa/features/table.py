@@ -54,7 +54,6 @@ _MEASURES: dict[str, tuple[str, float, float, Direction, str]] = {
 }
 
 
-
 def _similarity_rows() -> list[Feature]:
     rows = []
     for area, words in (("", "the whole picture"), ("head_", "the silhouette of the head")):

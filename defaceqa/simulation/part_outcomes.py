@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from defaceqa.anatomy.patches import FACIAL_REGIONS
 from defaceqa.simulation.face import Face
 from defaceqa.simulation.intensities import remove
 from defaceqa.simulation.masks import plate_mask
@@ -125,7 +126,7 @@ def _island(face: Face, generator: Generator, region: str, share: float) -> Floa
 @PART_OUTCOMES.add("borderline", "eraser")
 def features_erased_in_part(face: Face, generator: Generator) -> FloatArray:
     """Eyes, nose and mouth erased, but for a rim of one of them; cheeks and jaw stayed"""
-    region = str(generator.choice(["left_eye", "right_eye", "nose", "mouth"]))
+    region = str(generator.choice(FACIAL_REGIONS))
     side = str(generator.choice(list(TRACE_SIDES[region])))
     keep = part_of(face, region, generator.uniform(0.05, 0.5), side)  # type: ignore[arg-type]
     return remove(face, erase_mask(face, *ERASED["eyes_nose_mouth"], keep=keep), generator)

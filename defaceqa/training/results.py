@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defaceqa import evaluation
+from defaceqa.anatomy.patches import FACIAL_REGIONS
 from defaceqa.model.card import KINDS, Thresholds
 from defaceqa.training.artefact import column_cards
 from defaceqa.training.table import IDENTITY, TrainingTable
@@ -129,7 +130,7 @@ def kinds_of_pairs(table: TrainingTable, criterion: str) -> dict[str, list[str]]
             f"{row['head_kind']} {row['modality']}, {voxels}"
             for row, voxels in zip(table.identity, keys["voxels"], strict=True)
         ]
-    if all(f"truth_residual_{region}" in present for region in ("left_eye", "right_eye", "nose", "mouth")):
+    if all(f"truth_residual_{region}" in present for region in FACIAL_REGIONS):
         keys["case"] = [_case(row, criterion) for row in table.identity]
     return keys
 
@@ -143,7 +144,7 @@ def _voxels(text: str) -> str:
 
 def _case(row: Mapping[str, str], criterion: str) -> str:
     """Whether geometry leaves no doubt about a pair."""
-    shares = [_share(row[f"truth_residual_{region}"]) for region in ("left_eye", "right_eye", "nose", "mouth")]
+    shares = [_share(row[f"truth_residual_{region}"]) for region in FACIAL_REGIONS]
     clear = all(share < CLEAR_BELOW or share > CLEAR_ABOVE for share in shares)
     if criterion == "strict":
         low, high = STRICT_CHEEKS_DOUBT

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from defaceqa.anatomy.patches import FACIAL_REGIONS
 from defaceqa.verdict import reasons as words
 from defaceqa.verdict.reasons import value_of
 
@@ -62,7 +63,7 @@ With trusted masks 1 % of the training pairs that lost less than 0.5 mL, nearly 
 BRAIN_RIM_REVIEW_ML = 15.0
 """Removed brain in total that is a doubt even when it lies in the rim: about 1 % of an adult brain."""
 
-_FACIAL = ("residual_left_eye", "residual_right_eye", "residual_nose", "residual_mouth")
+_FACIAL = tuple(f"residual_{region}" for region in FACIAL_REGIONS)
 
 
 def is_void(flag: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
-from defaceqa.anatomy.patches import REGION_WORDS
+from defaceqa.anatomy.patches import FACIAL_REGIONS, REGION_WORDS
 
 Features = Mapping[str, float]
 
@@ -36,9 +36,6 @@ NO_SINGLE_REASON: Mapping[str, str] = {
     "pass": "all measures of the face together are those of a good defacing",
     "fail": "all measures of the face together are those of a face still there",
 }
-
-_FACIAL = ("left_eye", "right_eye", "nose", "mouth")
-"""The regions both criteria want gone; ears and forehead may stay and so explain nothing."""
 
 
 def left(features: Features) -> list[str]:
@@ -111,7 +108,7 @@ def single_features(features: Features, contributions: Features, *, towards_insu
 
 def facial_residuals(features: Features) -> list[tuple[str, float]]:
     """Words and residual of eyes, nose and mouth where defined; the eyes are one when both are in the same state."""
-    values = {REGION_WORDS[name]: value_of(features, f"residual_{name}") for name in _FACIAL}
+    values = {REGION_WORDS[name]: value_of(features, f"residual_{name}") for name in FACIAL_REGIONS}
     eyes = values["left eye"], values["right eye"]
     if not math.isnan(sum(eyes)) and _grade(eyes[0]) == _grade(eyes[1]):
         values = {"both eyes": max(eyes), "nose": values["nose"], "mouth": values["mouth"]}
